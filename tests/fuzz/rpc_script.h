@@ -56,20 +56,18 @@ static const unsigned char one_uuid[16] = { 0x8d, 0x0d, 0x2b, 0x4e, 0x2f, 0x0a, 
 
 static void put_text(struct buf *out, const char *right, unsigned choice)
 {
-	static char filler[6000];
+	static const char *const others[] = { "nothing", "two", "", "a/../b \"\xff\"" };
+	static const size_t lengths[] = { 6000, 255, 1 };
+	static char filler[6000]; /* NULs */
 
-	if (choice < 8) {
+	if (choice < 8)
 		xdr_put_text(out, right);
-	} else if (choice < 12) {
-		static const char *const others[] = { "nothing", "two", "", "a/../b \"\xff\"" };
-
+	else if (choice < 12)
 		xdr_put_text(out, others[choice - 8]);
-	} else if (choice < 15) {
-		memset(filler, 'x', sizeof(filler));
-		xdr_put_bytes(out, filler, choice == 12 ? sizeof(filler) : choice == 13 ? 255 : 1);
-	} else {
+	else if (choice < 15)
+		xdr_put_bytes(out, filler, lengths[choice - 12]);
+	else
 		xdr_put(out, STRING_MOST + 1);
-	}
 }
 
 static void put_uuid(struct buf *out, unsigned choice)
@@ -99,67 +97,56 @@ static void put_size(struct buf *out, unsigned choice)
 	xdr_put_long(out, sizes[choice & 15]);
 }
 
+#define DOCUMENT "<pool type='dir'><name>x</name><target><path>/x</path></target></pool>"
+
+/* What stands in a packet for each kind: t a text, o one that may be left out, u a uuid, s a size, and n a
+ * number, which is also what those are that are not here. */
+static const struct {
+	const char *parts, *texts[3];
+} layouts[VIRT_KINDS] = {
+	[VIRT_TYPE] = { "t", { "dir" } },
+	[VIRT_KEY] = { "t", { "/pools/one/v" } },
+	[VIRT_PATH] = { "t", { "/pools//one/./v" } },
+	[VIRT_CAPACITY] = { "s", { NULL } },
+	[VIRT_OFFSET] = { "s", { NULL } },
+	[VIRT_LENGTH] = { "s", { NULL } },
+	[VIRT_POOL] = { "tu", { "one" } },
+	[VIRT_POOL_NAME] = { "t", { "one" } },
+	[VIRT_POOL_UUID] = { "u", { NULL } },
+	[VIRT_POOL_PATH] = { "t", { "/pools/one" } },
+	[VIRT_POOL_OF] = { "ttt", { "one", "v", "/pools/one/v" } },
+	[VIRT_VOLUME] = { "ttt", { "one", "v", "/pools/one/v" } },
+	[VIRT_INPUT] = { "ttt", { "one", "v", "/pools/one/v" } },
+	[VIRT_VOLUME_NAME] = { "t", { "v" } },
+	[VIRT_SECRET] = { "unt", { NULL, NULL, "client.x" } },
+	[VIRT_WHICH_UUID] = { "u", { NULL } },
+	[VIRT_WHICH_USAGE] = { "nt", { NULL, "client.x" } },
+	[VIRT_DOCUMENT] = { "t", { DOCUMENT } },
+	[VIRT_MAYBE_DOCUMENT] = { "o", { "<source/>" } },
+	[VIRT_VALUE] = { "t", { DOCUMENT } },
+};
+
+static void put_part(struct buf *out, char part, const char *text, unsigned choice)
+{
+	if (part == 'o')
+		xdr_put(out, choice & 1);
+	if (part == 't' || (part == 'o' && (choice & 1)))
+		put_text(out, text, choice);
+	else if (part == 'u')
+		put_uuid(out, choice);
+	else if (part == 's')
+		put_size(out, choice);
+	else if (part == 'n')
+		put_number(out, choice);
+}
+
+/* Its second part and its third are wrong only with some of the choices that make the first one wrong. */
 static void put_argument(struct buf *out, enum virt_kind kind, unsigned choice)
 {
-	switch (kind) {
-	case VIRT_CAPACITY:
-	case VIRT_OFFSET:
-	case VIRT_LENGTH:
-		put_size(out, choice);
-		return;
-	case VIRT_POOL:
-		put_text(out, choice & 1 ? "two" : "one", choice & 8 ? 0 : choice);
-		put_uuid(out, choice);
-		return;
-	case VIRT_POOL_UUID:
-	case VIRT_WHICH_UUID:
-		put_uuid(out, choice);
-		return;
-	case VIRT_POOL_OF:
-	case VIRT_VOLUME:
-	case VIRT_INPUT:
-		put_text(out, "one", choice & 1 ? choice : 0);
-		put_text(out, "v", choice);
-		put_text(out, "/pools/one/v", choice & 2 ? choice : 0);
-		return;
-	case VIRT_SECRET:
-		put_uuid(out, choice);
-		put_number(out, choice);
-		put_text(out, "client.x", choice);
-		return;
-	case VIRT_WHICH_USAGE:
-		put_number(out, choice);
-		put_text(out, "client.x", choice);
-		return;
-	case VIRT_MAYBE_DOCUMENT:
-		xdr_put(out, choice & 1 ? choice : 0);
-		if (choice & 1)
-			put_text(out, "<source/>", choice);
-		return;
-	case VIRT_TYPE:
-		put_text(out, "dir", choice);
-		return;
-	case VIRT_POOL_NAME:
-		put_text(out, "one", choice);
-		return;
-	case VIRT_VOLUME_NAME:
-		put_text(out, "v", choice);
-		return;
-	case VIRT_KEY:
-	case VIRT_PATH:
-		put_text(out, "/pools//one/./v", choice);
-		return;
-	case VIRT_POOL_PATH:
-		put_text(out, "/pools/one", choice);
-		return;
-	case VIRT_DOCUMENT:
-	case VIRT_VALUE:
-		put_text(out, "<pool type='dir'><name>x</name><target><path>/x</path></target></pool>",
-		         choice);
-		return;
-	default: /* flags and the like */
-		put_number(out, choice);
-	}
+	const char *parts = layouts[kind].parts ? layouts[kind].parts : "n";
+
+	for (size_t i = 0; parts[i]; i++)
+		put_part(out, parts[i], layouts[kind].texts[i], i == 0 || choice >> i & 1 ? choice : 0);
 }
 
 static void put_parameter(struct buf *out, unsigned choice)
