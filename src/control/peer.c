@@ -347,11 +347,15 @@ static void work(struct peer *p)
 
 	peer_flush(p);
 	while (!p->dead && ran && budget > 0) {
+		bool unsent = !peer_all_sent(p);
+
 		for (ran = false; !p->dead && budget > 0 && step(p);
 		     budget -= calls_any_streams(p) ? STREAM_COST : 1)
 			ran = true;
 		if (!p->dead)
 			peer_flush(p);
+		/* A stream that found no room has it now, and nobody else tells it so. */
+		ran |= unsent && peer_all_sent(p);
 	}
 	p->busy = budget <= 0;
 }
