@@ -24,6 +24,7 @@ struct codec {
 	/* Requests under way at once on one connection. 1: they are answered in their order, and nothing
 	 * comes between the parts of an answer. */
 	unsigned calls;
+	bool sealed; /* no message brings a descriptor along: where the kernel can, it refuses them */
 	const char *payload_hint; /* how a request brings its payload along, as an error tells it */
 
 	/* ---- the connection ---- */
@@ -62,7 +63,7 @@ struct codec {
 	void (*progress)(const struct call *c, struct buf *out, uint64_t job, uint64_t done, uint64_t total);
 	/* What was filled in (unless c->failed), and the end. With a file to be sent, what follows the file
 	 * goes to last; else last is out. */
-	void (*answer)(const struct call *c, struct buf *out, struct buf *last);
+	void (*answer)(struct call *c, struct buf *out, struct buf *last);
 	/* The client goes: free what p->own has. NULL: nothing. */
 	void (*leave)(struct peer *p);
 };

@@ -4,6 +4,7 @@
  * leaves the bytes here and asks for a turn; they are sent in that (peer.c).
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <sys/epoll.h>
 #include <sys/sendfile.h>
 #include <sys/socket.h>
@@ -64,8 +65,13 @@ static size_t send_some(struct peer *p)
 		const struct file_part *part = &p->files.parts[p->files.next];
 		off_t at = (off_t)part->at;
 
-		n = sendfile(p->fd, p->files.fds[part->file], &at,
-		             part->len < TURN_FILE ? part->len : TURN_FILE);
+		size_t size = part->len < TURN_FILE ? part->len : TURN_FILE;
+		int fd = p->files.fds[part->file];
+
+		if (p->files.pipe)
+			n = splice(fd, NULL, p->fd, NULL, size, SPLICE_F_NONBLOCK);
+		else
+			n = sendfile(p->fd, fd, &at, size);
 	}
 	if (n > 0)
 		return (size_t)n;

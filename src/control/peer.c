@@ -117,13 +117,18 @@ static void answer(struct peer *p, struct call *c)
 
 /* ---- input ---- */
 
-/* Free the input buffer, and leave none of its bytes behind. Only what was ever written is wiped: to touch
+/* Give the input buffer back, with none of its bytes left behind: the next turn's client gets it, for a new
+ * one would be mapped and unmapped with each request. Only what was ever written is wiped: to touch
  * the rest would cost a page fault for each page of it, with each request. */
 static void forget_input(struct peer *p)
 {
 	if (p->in.data)
 		explicit_bzero(p->in.data, p->in_used);
 	p->in_used = 0;
+	if (!p->server->input) {
+		p->server->input = p->in.data;
+		p->in.data = NULL;
+	}
 	buf_free(&p->in);
 }
 
@@ -279,7 +284,8 @@ static bool open_input(struct peer *p)
 {
 	if (p->in.data)
 		return true;
-	p->in.data = malloc(INPUT_SIZE);
+	p->in.data = p->server->input ? p->server->input : malloc(INPUT_SIZE);
+	p->server->input = NULL;
 	if (!p->in.data)
 		return false;
 	p->in.data[0] = '\0';
@@ -291,12 +297,15 @@ static bool open_input(struct peer *p)
  * to close. *borrowed: it is so. */
 static ssize_t receive(struct peer *p, char *data, size_t size, size_t most, bool *borrowed)
 {
-	ssize_t n = passed_peek(p->fd, data, most, borrowed);
+	ssize_t n = p->sealed ? recv(p->fd, data, size, MSG_DONTWAIT)
+	                      : passed_peek(p->fd, data, most, borrowed);
 
 	if (n <= 0)
 		return n;
 	if (data == p->in.data + p->in.len)
 		p->in_used = (size_t)larger(p->in_used, p->in.len + (size_t)n + 1);
+	if (p->sealed)
+		return n;
 	if (!*borrowed)
 		return recv(p->fd, data, (size_t)n < size ? (size_t)n : size, MSG_DONTWAIT);
 	/* In the midst of a payload, or behind more than we look at: nobody will ever get to it. */
@@ -350,7 +359,9 @@ static void work(struct peer *p)
 		for (ran = false; !p->dead && budget > 0 && step(p);
 		     budget -= calls_any_streams(p) ? STREAM_COST : 1)
 			ran = true;
-		if (!p->dead)
+		/* Without a step nothing is new. To send what is old here would leave a stream that waited
+		 * for that with nobody to wake it. */
+		if (!p->dead && ran)
 			peer_flush(p);
 	}
 	p->busy = budget <= 0;
@@ -370,7 +381,7 @@ static void on_turn(struct watch *w, uint32_t events)
 {
 	struct peer *p = w->owner;
 
-	if ((events & EPOLLIN) && peer_wants_input(p))
+	if ((events & EPOLLIN) && peer_wants_input(p) && !(p->feeding && p->feeding->stream.spliced && !p->in.len))
 		read_some(p);
 	work(p);
 	p->dead = p->dead || is_stuck(p);

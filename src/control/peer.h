@@ -28,6 +28,7 @@ struct server {
 	char boot_id[40];
 	struct peer *peers;
 	unsigned npeers;
+	char *input; /* an input buffer, wiped, for the client that has the next turn; or NULL */
 	struct shelf *shelves; /* sockets of those who have gone, with descriptors left in them: passed.c */
 	struct peer *leaving;  /* those that could not be put there */
 	unsigned nleaving;
@@ -74,6 +75,7 @@ struct peer {
 	size_t borrowed;
 	uint64_t active; /* clock_ms() of its last request */
 	void *own;       /* the codec's, of the connection; NULL: nothing */
+	bool sealed;     /* no descriptor can be in its socket: bytes are taken without a look at them */
 	bool trusted;    /* it has shown that it may see private secrets */
 };
 
@@ -157,6 +159,7 @@ void peer_error(struct peer *p, const char *tag, const struct err *e);
 /* stream.c: bytes between a client and the worker of its job */
 /* at once: no more of a stream is ever in memory, and as much in the input buffer */
 #define STREAM_CHUNK (64 * 1024)
+#define STREAM_PIPE  (1024 * 1024) /* bytes that the worker may be ahead, or behind */
 #define STREAM_COST  16 /* of a turn's share */
 static inline bool stream_is_open(const struct call *c)
 {

@@ -347,35 +347,40 @@ static void virt_progress(const struct call *c, struct buf *out, uint64_t job, u
 	(void)total;
 }
 
-static void virt_answer(const struct call *c, struct buf *out, struct buf *last)
+/* What comes of the call. False: e says why nothing does. */
+static bool make_reply(struct virt_reply *r, struct err *e)
+{
+	size_t start = packet_begin(r->out, &r->q->head, PACKET_REPLY, PACKET_OK);
+	bool made = !r->q->row->reply || r->q->row->reply(r, e) == 0;
+
+	reader_end(&r->record);
+	reader_end(&r->end);
+	if (made)
+		packet_end(r->out, start, r->more);
+	else if (!r->out->failed)
+		r->out->len = start;
+	return made;
+}
+
+static void virt_answer(struct call *c, struct buf *out, struct buf *last)
 {
 	const struct virt_request *q = c->own;
-	struct virt_reply r = { .c = c, .q = q, .out = out };
+	struct virt_reply r = { .c = c, .q = q, .out = out, .start = out->len };
 	struct err e = { 0 };
-	size_t before = out->len, start;
 
-	if (q->row->stream) {
+	if (q->row->stream)
 		streams_answer(c, out);
-		return;
-	}
-	if (c->failed) {
+	else if (c->failed)
 		packet_error(out, &q->head, PACKET_REPLY, virt_domain(q->row), q->row->codes, &c->err);
-		return;
-	}
-	start = packet_begin(out, &q->head, PACKET_REPLY, PACKET_OK);
-	if (q->row->reply && q->row->reply(&r, &e) < 0) {
-		if (!out->failed)
-			out->len = before;
+	else if (!make_reply(&r, &e))
 		packet_error(out, &q->head, PACKET_REPLY, virt_domain(q->row), q->row->codes, &e);
-		return;
-	}
-	packet_end(out, start, r.more);
-	if (r.more)
+	else if (r.more)
 		xdr_pad(last, c->files.parts[0].len);
 }
 
 const struct codec virt_codec = {
 	.calls = UINT32_MAX, /* take() counts */
+	.sealed = true,
 	.payload_hint = "its packet has it",
 	.greet = virt_greet,
 	.take = virt_take,
