@@ -456,7 +456,6 @@ int call_stream(struct call *c, bool in, struct err *e)
 
 	if (pipe2(ends, O_CLOEXEC) < 0)
 		return err_sys(e, errno, "cannot make a pipe");
-	fcntl(ends[0], F_SETPIPE_SZ, STREAM_PIPE);
 	c->stream.fd = ends[in];
 	c->stream.in = in;
 	if (fcntl(c->stream.fd, F_SETFL, O_NONBLOCK | (in ? O_WRONLY : O_RDONLY)) < 0) {

@@ -44,7 +44,6 @@ struct call {
 		/* it comes in messages, others between them: the call is fed only while one of its own
 		 * arrives */
 		bool messages;
-		bool spliced; /* in: its codec takes it from the socket, as far as it is not in the input */
 		bool framed;        /* the worker is told of holes, and tells of them: struct stream_frame */
 		struct watch watch; /* on the pipe, while it is the worker's turn */
 	} stream;

@@ -24,7 +24,6 @@ struct codec {
 	/* Requests under way at once on one connection. 1: they are answered in their order, and nothing
 	 * comes between the parts of an answer. */
 	unsigned calls;
-	bool sealed; /* no message brings a descriptor along: where the kernel can, it refuses them */
 	const char *payload_hint; /* how a request brings its payload along, as an error tells it */
 
 	/* ---- the connection ---- */

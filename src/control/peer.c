@@ -13,16 +13,17 @@
 #include <errno.h>
 #include <stdio.h>
 #include <sys/epoll.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
 
 #include "base/clock.h"
 #include "base/contract.h"
 #include "base/log.h"
+#include "base/memory.h"
 #include "base/util.h"
 #include "control/codec.h"
 
 #define READ_CHUNK 4096
-#define INPUT_SIZE (CONTROL_IN_LIMIT + STREAM_CHUNK + 1)
 /* a refused payload up to this size is thrown away; a bigger one ends the connection */
 #define SKIP_LIMIT (1024 * 1024)
 #define TURN_CALLS 64 /* requests in one turn: then it is the others' */
@@ -66,12 +67,12 @@ static void calls_end(struct peer *p, const struct err *e)
 
 /* ---- answers ---- */
 
-/* It has sent up to the limit, and has not read for as long as it may. */
+/* It has sent up to the limit, or much waits for it, and it has not read for as long as it may. */
 static void stalled(struct timer *t)
 {
 	struct peer *p = t->owner;
 
-	log_info(LF_CONTROL, "client %d (uid %u) dropped: it sends requests and does not read the answers",
+	log_info(LF_CONTROL, "client %d (uid %u) dropped: it does not read its answers",
 	         (int)p->pid, (unsigned)p->uid);
 	peer_free(p);
 }
@@ -125,11 +126,11 @@ static void forget_input(struct peer *p)
 	if (p->in.data)
 		explicit_bzero(p->in.data, p->in_used);
 	p->in_used = 0;
-	if (!p->server->input) {
+	if (!p->server->input)
 		p->server->input = p->in.data;
-		p->in.data = NULL;
-	}
-	buf_free(&p->in);
+	else if (p->in.data)
+		munmap(p->in.data, INPUT_SIZE);
+	p->in = (struct buf)BUF_INIT;
 }
 
 void peer_hang_up(struct peer *p)
@@ -279,12 +280,13 @@ static bool step(struct peer *p)
 	return false;
 }
 
-/* The buffer is made in its full size: one that grows leaves copies behind. */
+/* The buffer is made in its full size: one that grows leaves copies behind. A worker that is forked while half
+ * a secret is in it does not have that. */
 static bool open_input(struct peer *p)
 {
 	if (p->in.data)
 		return true;
-	p->in.data = p->server->input ? p->server->input : malloc(INPUT_SIZE);
+	p->in.data = p->server->input ? p->server->input : memory_unforked(INPUT_SIZE);
 	p->server->input = NULL;
 	if (!p->in.data)
 		return false;
@@ -381,7 +383,7 @@ static void on_turn(struct watch *w, uint32_t events)
 {
 	struct peer *p = w->owner;
 
-	if ((events & EPOLLIN) && peer_wants_input(p) && !(p->feeding && p->feeding->stream.spliced && !p->in.len))
+	if ((events & EPOLLIN) && peer_wants_input(p) && !(p->feeding && p->spliced))
 		read_some(p);
 	work(p);
 	p->dead = p->dead || is_stuck(p);

@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <sys/epoll.h>
 #include <sys/file.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -24,9 +25,6 @@
 #include "control/codec.h"
 #include "control/peer.h"
 
-#ifndef SO_PASSRIGHTS /* Linux 6.16 */
-#define SO_PASSRIGHTS 83
-#endif
 #define BACKLOG      SOMAXCONN
 #define TURN_CLIENTS 64 /* let in, or refused, in one turn: then it is the others' */
 /* sockets that cannot even be put away (passed.c), for want of memory; while there are more nobody is let
@@ -204,8 +202,6 @@ static int open_socket(struct server *srv, struct err *e)
 	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	if (fd < 0)
 		return err_sys(e, errno, "cannot make a socket");
-	if (srv->options.codec->sealed)
-		setsockopt(fd, SOL_SOCKET, SO_PASSRIGHTS, &(int){ 0 }, sizeof(int));
 	if (bind_and_listen(srv, fd, &a, e) < 0) {
 		close(fd);
 		return -1;
@@ -269,10 +265,6 @@ static struct peer *accept_one(struct server *srv)
 		return NULL;
 	}
 	setsockopt(p->fd, SOL_SOCKET, SO_OOBINLINE, &(int){ 1 }, sizeof(int));
-	/* It has that of the socket at which it came, from the beginning. */
-	int passes = 1;
-	p->sealed = getsockopt(p->fd, SOL_SOCKET, SO_PASSRIGHTS, &passes, &(socklen_t){ sizeof(passes) }) == 0 &&
-	            !passes;
 	access_look(srv, p);
 	return p;
 }
@@ -418,6 +410,11 @@ struct server *server_new(struct supervisor *s, const struct server_options *o, 
 	return srv;
 }
 
+void server_seal(struct server *srv)
+{
+	setsockopt(srv->listening.fd, SOL_SOCKET, SO_PASSRIGHTS, &(int){ 0 }, sizeof(int));
+}
+
 void server_accept(struct server *srv)
 {
 	srv->open = true;
@@ -458,7 +455,8 @@ void server_free(struct server *srv)
 		close(srv->spare);
 	if (lstat(srv->path, &st) == 0 && st.st_dev == srv->dev && st.st_ino == srv->ino)
 		unlink(srv->path);
-	free(srv->input);
+	if (srv->input)
+		munmap(srv->input, INPUT_SIZE);
 	free(srv->path);
 	free(srv);
 }

@@ -510,7 +510,6 @@ int virt_bind(struct virt_binding *b, struct err *e)
 	if (row->stream) {
 		c->stream.messages = true;
 		c->stream.framed = b->q->stream.sparse;
-		c->stream.spliced = b->p->sealed;
 		c->stream.left = 0;
 	}
 	take_document(b);

@@ -8,10 +8,14 @@
  */
 #include "control/codec.h"
 
+#include <sys/mman.h>
+#include <sys/socket.h>
+
 #include "base/clock.h"
 #include "base/contract.h"
 #include "base/line.h"
 #include "base/log.h"
+#include "base/memory.h"
 #include "base/util.h"
 #include "control/rpc/rpc.h"
 #include "pool/voldef.h"
@@ -25,12 +29,15 @@
 static struct virt_session *session_of(struct peer *p)
 {
 	struct virt_session *s = p->own;
+	int passes = 1; /* a client has that of the socket at which it came, from the beginning */
 
 	if (s)
 		return s;
 	s = calloc(1, sizeof(*s));
 	if (s)
 		s->most = p->level;
+	p->sealed = getsockopt(p->fd, SOL_SOCKET, SO_PASSRIGHTS, &passes, &(socklen_t){ sizeof(passes) }) == 0 &&
+	            !passes;
 	p->own = s;
 	return s;
 }
@@ -38,8 +45,7 @@ static struct virt_session *session_of(struct peer *p)
 static void drop_packet(struct virt_session *s)
 {
 	if (s->packet)
-		explicit_bzero(s->packet, s->packet_len);
-	free(s->packet);
+		munmap(s->packet, s->packet_len + 1);
 	s->packet = NULL;
 }
 
@@ -49,6 +55,8 @@ static void virt_leave(struct peer *p)
 
 	if (!s)
 		return;
+	if (s->packet) /* half a secret, it may be */
+		secret_was_here(p->server->sup);
 	drop_packet(s);
 	free(s->uri);
 	free(s);
@@ -206,7 +214,7 @@ static bool begin_packet(struct peer *p, const struct packet_header *h)
 		p->skip = h->length - PACKET_HEAD;
 		return true;
 	}
-	s->packet = malloc(h->length + 1);
+	s->packet = memory_unforked((size_t)h->length + 1);
 	s->packet_len = h->length;
 	s->packet_got = 0;
 	p->dead = p->dead || !s->packet;
@@ -380,7 +388,6 @@ static void virt_answer(struct call *c, struct buf *out, struct buf *last)
 
 const struct codec virt_codec = {
 	.calls = UINT32_MAX, /* take() counts */
-	.sealed = true,
 	.payload_hint = "its packet has it",
 	.greet = virt_greet,
 	.take = virt_take,

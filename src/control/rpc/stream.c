@@ -19,7 +19,8 @@
 #include "base/util.h"
 #include "control/rpc/rpc.h"
 
-#define UPLOAD_TURN (256 * 1024) /* bytes of a packet that are moved in one step */
+#define UPLOAD_TURN (256 * 1024)  /* bytes of a packet that are moved in one step */
+#define STREAM_PIPE (1024 * 1024) /* bytes that a worker may be ahead, or behind */
 
 /* ---- what a stream is ---- */
 
@@ -125,6 +126,7 @@ static void take_data(struct peer *p, struct call *c, const struct packet_header
 		return;
 	p->skip = 0;
 	p->feeding = c;
+	p->spliced = p->held_up = false;
 	c->stream.left = room;
 	q->stream.rest = n - room;
 	q->stream.frame = (struct stream_frame){ .length = room };
@@ -165,6 +167,7 @@ static bool take_hole(struct peer *p, struct call *c, const struct packet_header
 	} else if (n) {
 		q->stream.got += n;
 		p->feeding = c;
+		p->spliced = p->held_up = false;
 		c->stream.left = 0;
 		q->stream.rest = h->length - PACKET_HEAD;
 		p->skip = 0;
@@ -190,6 +193,9 @@ bool streams_take(struct peer *p, const struct packet_header *h)
 {
 	struct call *c = find_stream(p, h);
 
+	/* An upload that waits for its volume to be known has no worker yet. */
+	if (c && is_upload(c->own) && !c->stream.in && c->stage != CALL_FINISHED && h->status != PACKET_ERROR)
+		return false;
 	if (!c) {
 		end_known(p, h);
 		skip_packet(p, h);
@@ -233,8 +239,11 @@ static bool splice_upload(struct call *c)
 {
 	struct peer *p = c->peer;
 	struct pollfd room = { .fd = c->stream.fd, .events = POLLOUT };
-	ssize_t n = splice(p->fd, NULL, c->stream.fd, NULL, (size_t)least(c->stream.left, UPLOAD_TURN), SPLICE_F_NONBLOCK);
+	size_t size = (size_t)least(c->stream.left, UPLOAD_TURN);
+	ssize_t n;
 
+	p->spliced = true;
+	n = splice(p->fd, NULL, c->stream.fd, NULL, size, SPLICE_F_NONBLOCK);
 	if (n > 0) {
 		c->stream.left -= (uint64_t)n;
 		return true;
@@ -245,8 +254,10 @@ static bool splice_upload(struct call *c)
 		return true;
 	else if (errno != EAGAIN)
 		return worker_is_deaf(c);
-	else if (poll(&room, 1, 0) == 0) /* it is the pipe that is full */
+	else if (poll(&room, 1, 0) == 0) { /* it is the pipe that is full */
+		p->held_up = true;
 		return stream_await(c, EPOLLOUT);
+	}
 	return false;
 }
 
@@ -259,11 +270,12 @@ static bool upload_step(struct call *c)
 
 	if (p->feeding != c)
 		return false;
+	p->held_up = false;
 	if (q->stream.deaf)
 		return worker_is_deaf(c);
 	if (!q->stream.has_frame && c->stream.left == 0)
 		return packet_over(c);
-	if (!q->stream.has_frame && n == 0 && c->stream.spliced)
+	if (!q->stream.has_frame && n == 0 && p->sealed)
 		return splice_upload(c);
 	if (!q->stream.has_frame && n == 0) {
 		p->dead |= p->eof; /* in the midst of a packet */
@@ -382,6 +394,8 @@ bool virt_stream_step(struct call *c)
 	struct virt_request *q = c->own;
 
 	demand_or(stream_is_open(c), false);
+	if (!q->stream.said)
+		fcntl(c->stream.fd, F_SETPIPE_SZ, STREAM_PIPE);
 	if (c->stage == CALL_FINISHED && c->failed) {
 		if (c->peer->feeding == c)
 			worker_is_deaf(c);
