@@ -72,8 +72,8 @@ static void stalled(struct timer *t)
 {
 	struct peer *p = t->owner;
 
-	log_info(LF_CONTROL, "client %d (uid %u) dropped: it does not read its answers",
-	         (int)p->pid, (unsigned)p->uid);
+	log_info(LF_CONTROL, "client %d (uid %u) dropped: it does not read its answers", (int)p->pid,
+	         (unsigned)p->uid);
 	peer_free(p);
 }
 
@@ -280,8 +280,8 @@ static bool step(struct peer *p)
 	return false;
 }
 
-/* The buffer is made in its full size: one that grows leaves copies behind. A worker that is forked while half
- * a secret is in it does not have that. */
+/* The buffer is made in its full size: one that grows leaves copies behind. A worker that is forked while
+ * half a secret is in it does not have that. */
 static bool open_input(struct peer *p)
 {
 	if (p->in.data)

@@ -16,7 +16,8 @@
 /* unsent bytes, above which a client's next request has to wait, and its events are lost */
 #define CONTROL_OUT_LIMIT (64 * 1024)
 #define CONTROL_IN_LIMIT  (16 * 1024) /* bytes of requests taken in before they can be run */
-/* how long a client that has sent requests up to that limit, or for whom a long answer waits, may read nothing */
+/* how long a client that has sent requests up to that limit, or for whom a long answer waits, may read
+ * nothing */
 #define CONTROL_STALL SECONDS(5)
 
 struct server;
@@ -55,8 +56,8 @@ int server_other(const char *path, pid_t *pid);
 #ifndef SO_PASSRIGHTS /* Linux 6.16 */
 #define SO_PASSRIGHTS 83
 #endif
-/* No client is to send a descriptor, which the kernel sees to where it can (SO_PASSRIGHTS of a client's socket
- * is 0 then). */
+/* No client is to send a descriptor, which the kernel sees to where it can (SO_PASSRIGHTS of a client's
+ * socket is 0 then). */
 void server_seal(struct server *srv);
 /* Let clients in. Until then those who connect wait in the socket's queue. */
 void server_accept(struct server *srv);

@@ -36,7 +36,8 @@ static struct virt_session *session_of(struct peer *p)
 	s = calloc(1, sizeof(*s));
 	if (s)
 		s->most = p->level;
-	p->sealed = getsockopt(p->fd, SOL_SOCKET, SO_PASSRIGHTS, &passes, &(socklen_t){ sizeof(passes) }) == 0 &&
+	p->sealed = getsockopt(p->fd, SOL_SOCKET, SO_PASSRIGHTS, &passes, &(socklen_t){ sizeof(passes) }) ==
+	                    0 &&
 	            !passes;
 	p->own = s;
 	return s;

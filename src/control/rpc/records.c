@@ -50,8 +50,7 @@ bool record_plain(const char *record, size_t len, struct plain_field *fields, si
 			return false;
 		stop = memchr(value, ' ', (size_t)(end - value));
 		stop = stop ? stop : end;
-		found += take_plain(fields, n, key, (size_t)(value - 1 - key), value,
-		                    (size_t)(stop - value));
+		found += take_plain(fields, n, key, (size_t)(value - 1 - key), value, (size_t)(stop - value));
 	}
 	return found == n;
 }

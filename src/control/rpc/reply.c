@@ -16,8 +16,9 @@
 static int answer_record(struct virt_reply *r, struct err *e)
 {
 	records_of(r);
-	return record_next(&r->record) ? 0
-	                           : err_set(e, ERR_INTERNAL, "%s has answered nothing", r->c->verb->name);
+	return record_next(&r->record)
+	               ? 0
+	               : err_set(e, ERR_INTERNAL, "%s has answered nothing", r->c->verb->name);
 }
 
 /* The fields of the answer's end, as a line of their own. */

@@ -298,8 +298,8 @@ static bool upload_step(struct call *c)
 	return true;
 }
 
-/* What is in the pipe becomes a packet, of which the data goes from there into the socket, page by page. False:
- * it is not worth it, or there is none. */
+/* What is in the pipe becomes a packet, of which the data goes from there into the socket, page by page.
+ * False: it is not worth it, or there is none. */
 static bool splice_download(struct call *c, uint64_t most)
 {
 	enum { LEAST = 16 * 1024, PACKET_DATA = 63 * 4096 };
