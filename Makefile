@@ -136,7 +136,7 @@ unexport CC
 # Contracts that may be left out (base/contract.h) are 1 % more.
 CPPFLAGS_ALL += $(if $(SMALL),-DCONTRACTS_FEW)
 CFLAGS  ?= $(if $(SMALL),-Oz -fno-caller-saves -fno-shrink-wrap -fno-code-hoisting -fno-tree-pre -fno-move-loop-invariants,-Os) $(if $(filter x86_64,$(ARCH)),-malign-data=abi) -g
-CFLAGS_ALL  = -std=gnu11 $(CFLAGS) $(WARN) $(STRICT) -fno-pie -ffunction-sections -fdata-sections -fno-asynchronous-unwind-tables -fno-unwind-tables -fstack-protector-strong $(DEPS_CFLAGS)
+CFLAGS_ALL  = -std=gnu11 $(CFLAGS) $(CFLAGS_OWN) $(WARN) $(STRICT) -fno-pie -ffunction-sections -fdata-sections -fno-asynchronous-unwind-tables -fno-unwind-tables -fstack-protector-strong $(DEPS_CFLAGS)
 # src/base/wide.c and fractions.c are there before the C library, which would take its own.
 LDFLAGS_ALL = -static -no-pie -Wl,--gc-sections -Wl,-u,iswctype $(if $(FRACTIONS),,-Wl$(comma)-u$(comma)__floatscan) $(if $(SMALL),-Wl$(comma)-z$(comma)noseparate-code$(comma)-z$(comma)norelro$(comma)-z$(comma)common-page-size=64$(comma)--sort-section=alignment) $(LAYOUTS:%=-Wl,-T,%) $(DEPS_LDFLAGS)
 # libc before the libraries as well: what we use of it lies beside our own code, not behind theirs (see src/layout.ld).
@@ -176,6 +176,8 @@ $(B)/obj/%.o: src/%.c $(DEPS_MK) $(B)/small.chosen
 $(B)/obj/backends/backend.o: $(B)/backends.chosen
 $(B)/obj/backends/backend.o: CPPFLAGS_OWN = '-DBACKENDS=$(BACKENDS_C)'
 $(B)/obj/main.o $(B)/obj/poolctl/poolctl.o: $(B)/libvirt.chosen
+# Of these nobody feels how fast they are.
+$(B)/obj/poolctl/%.o $(B)/obj/tools/%.o $(B)/obj/control/verbs/%.o $(patsubst %,$(B)/obj/control/rpc/%.o,bind events identity session): CFLAGS_OWN = $(if $(SAN)$(SMALL),,-Oz)
 $(B)/obj/main.o $(B)/obj/poolctl/poolctl.o: CPPFLAGS_OWN = $(if $(filter 1,$(LIBVIRT)),-DWITH_libvirt=1)
 $(B)/obj/poolctl/xpath.o: $(B)/xpath.chosen
 $(B)/obj/poolctl/xpath.o: CPPFLAGS_OWN = $(if $(filter 1,$(XPATH)),-DWITH_xpath=1)

@@ -65,6 +65,15 @@ void buf_add(struct buf *b, const void *data, size_t len)
 	b->data[b->len] = '\0';
 }
 
+char *buf_extend(struct buf *b, size_t len)
+{
+	if (!reserve(b, len))
+		return NULL;
+	b->len += len;
+	b->data[b->len] = '\0';
+	return b->data + b->len - len;
+}
+
 void buf_adds(struct buf *b, const char *s)
 {
 	demand_or(s, );

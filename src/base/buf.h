@@ -31,6 +31,8 @@ void buf_free(struct buf *b);
 void buf_reset(struct buf *b);
 /* Append len bytes, which may be any and must not be the buffer's own. */
 void buf_add(struct buf *b, const void *data, size_t len);
+/* Append len bytes, which the caller fills in at once: where they are. NULL: failed. */
+char *buf_extend(struct buf *b, size_t len);
 /* Append a text, a character, what printf(3) makes. Without memory, or beyond the limit, the buffer is marked
  * failed and stays as it was; nobody has to look before the end. */
 void buf_adds(struct buf *b, const char *s);

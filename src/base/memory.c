@@ -192,6 +192,16 @@ static uint64_t count(bool keep)
 	return at ? strtoull(at + sizeof(COUNT_OF) - 1, NULL, 10) + 1 : 0;
 }
 
+void *memory_unforked(size_t size)
+{
+	void *memory = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	if (memory == MAP_FAILED)
+		return NULL;
+	madvise(memory, size, MADV_WIPEONFORK);
+	return memory;
+}
+
 uint64_t memory_watch(void)
 {
 	static uint64_t counted;

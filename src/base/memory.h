@@ -28,6 +28,10 @@ void memory_bound_tool(void);
  * comes later may be swapped out. */
 void memory_keep(void);
 
+/* Memory of zeroes that is of zeroes again in any process that is forked: for what workers are not to have.
+ * NULL: there is none. Given back by munmap(2). */
+void *memory_unforked(size_t size);
+
 /* Processes that end from now on may be asked about. Returns what stands for now, or for a moment of the
  * last second; children inherit it as the last one. */
 uint64_t memory_watch(void);

@@ -27,6 +27,12 @@ const unsigned char *xdr_fixed(struct xdr *x, size_t n);
 /* Variable-length bytes, at most so many; *len is 0 where it is broken. They stay whose they are. */
 const unsigned char *xdr_bytes(struct xdr *x, size_t most, size_t *len);
 
+/* A number, into four bytes that are there. */
+static inline void xdr_write(char *to, uint32_t number)
+{
+	for (int shift = 24; shift >= 0; shift -= 8)
+		*to++ = (char)(unsigned char)(number >> shift);
+}
 /* Append a number, one of 64 bits, bytes with their length, a text. */
 void xdr_put(struct buf *out, uint32_t number);
 void xdr_put_long(struct buf *out, uint64_t number);

@@ -43,7 +43,12 @@ static struct server *open_one(struct libvirt *l, size_t i, struct supervisor *s
 	own.clients = LIBVIRT_CLIENTS;
 	own.token_file = daemons ? LIBVIRT_RUN "/common/system.token" : NULL;
 	own.members = l->members;
-	return server_new(s, &own, e);
+
+	struct server *srv = server_new(s, &own, e);
+
+	if (srv)
+		server_seal(srv);
+	return srv;
 }
 
 void libvirt_open(struct libvirt *l, struct supervisor *s, const struct server_options *o, bool daemons)

@@ -62,7 +62,7 @@ struct codec {
 	void (*progress)(const struct call *c, struct buf *out, uint64_t job, uint64_t done, uint64_t total);
 	/* What was filled in (unless c->failed), and the end. With a file to be sent, what follows the file
 	 * goes to last; else last is out. */
-	void (*answer)(const struct call *c, struct buf *out, struct buf *last);
+	void (*answer)(struct call *c, struct buf *out, struct buf *last);
 	/* The client goes: free what p->own has. NULL: nothing. */
 	void (*leave)(struct peer *p);
 };

@@ -170,7 +170,7 @@ static void lines_progress(const struct call *c, struct buf *out, uint64_t job, 
 }
 
 /* Records as they were filled in; behind them, or behind the file, the final line. */
-static void lines_answer(const struct call *c, struct buf *out, struct buf *last)
+static void lines_answer(struct call *c, struct buf *out, struct buf *last)
 {
 	buf_add(out, buf_str(&c->records), c->records.len);
 	tag(last, c->tag);

@@ -4,6 +4,7 @@
  * leaves the bytes here and asks for a turn; they are sent in that (peer.c).
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <sys/epoll.h>
 #include <sys/sendfile.h>
 #include <sys/socket.h>
@@ -15,12 +16,16 @@
 #include "control/codec.h"
 #include "control/peer.h"
 
+/* Unsent bytes that lie in memory which is kept from swap: a list has so many. A stream never has, and its
+ * client may take its time. */
+#define MUCH       (CONTROL_OUT_LIMIT + STREAM_CHUNK)
 #define PART_LIMIT 4096         /* unsent bytes, above which a part of an answer is missed */
 #define TURN_FILE  (256 * 1024) /* bytes of a file in one turn: then it is the others' */
 
 bool peer_wants_input(const struct peer *p)
 {
-	return !p->eof && !p->closing && !p->borrowed && p->in.len < CONTROL_IN_LIMIT;
+	return !p->eof && !p->closing && !p->borrowed && !(p->feeding && p->held_up) &&
+	       p->in.len < CONTROL_IN_LIMIT;
 }
 
 /* Is there anything to do for it before it sends more? */
@@ -37,7 +42,7 @@ void peer_wake(struct peer *p)
 
 	if (events != p->watch.events)
 		loop_change(p->server->loop, &p->watch, events);
-	if (!wants_turn(p) || p->in.len < CONTROL_IN_LIMIT)
+	if (!wants_turn(p) || (p->in.len < CONTROL_IN_LIMIT && peer_unsent(p) <= MUCH))
 		loop_disarm(p->server->loop, &p->stall);
 	else if (!p->stall.armed)
 		loop_arm(p->server->loop, &p->stall, clock_ms() + CONTROL_STALL);
@@ -64,8 +69,13 @@ static size_t send_some(struct peer *p)
 		const struct file_part *part = &p->files.parts[p->files.next];
 		off_t at = (off_t)part->at;
 
-		n = sendfile(p->fd, p->files.fds[part->file], &at,
-		             part->len < TURN_FILE ? part->len : TURN_FILE);
+		size_t size = part->len < TURN_FILE ? part->len : TURN_FILE;
+		int fd = p->files.fds[part->file];
+
+		if (p->files.pipe)
+			n = splice(fd, NULL, p->fd, NULL, size, SPLICE_F_NONBLOCK);
+		else
+			n = sendfile(p->fd, fd, &at, size);
 	}
 	if (n > 0)
 		return (size_t)n;

@@ -13,16 +13,17 @@
 #include <errno.h>
 #include <stdio.h>
 #include <sys/epoll.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
 
 #include "base/clock.h"
 #include "base/contract.h"
 #include "base/log.h"
+#include "base/memory.h"
 #include "base/util.h"
 #include "control/codec.h"
 
 #define READ_CHUNK 4096
-#define INPUT_SIZE (CONTROL_IN_LIMIT + STREAM_CHUNK + 1)
 /* a refused payload up to this size is thrown away; a bigger one ends the connection */
 #define SKIP_LIMIT (1024 * 1024)
 #define TURN_CALLS 64 /* requests in one turn: then it is the others' */
@@ -66,13 +67,13 @@ static void calls_end(struct peer *p, const struct err *e)
 
 /* ---- answers ---- */
 
-/* It has sent up to the limit, and has not read for as long as it may. */
+/* It has sent up to the limit, or much waits for it, and it has not read for as long as it may. */
 static void stalled(struct timer *t)
 {
 	struct peer *p = t->owner;
 
-	log_info(LF_CONTROL, "client %d (uid %u) dropped: it sends requests and does not read the answers",
-	         (int)p->pid, (unsigned)p->uid);
+	log_info(LF_CONTROL, "client %d (uid %u) dropped: it does not read its answers", (int)p->pid,
+	         (unsigned)p->uid);
 	peer_free(p);
 }
 
@@ -117,14 +118,19 @@ static void answer(struct peer *p, struct call *c)
 
 /* ---- input ---- */
 
-/* Free the input buffer, and leave none of its bytes behind. Only what was ever written is wiped: to touch
+/* Give the input buffer back, with none of its bytes left behind: the next turn's client gets it, for a new
+ * one would be mapped and unmapped with each request. Only what was ever written is wiped: to touch
  * the rest would cost a page fault for each page of it, with each request. */
 static void forget_input(struct peer *p)
 {
 	if (p->in.data)
 		explicit_bzero(p->in.data, p->in_used);
 	p->in_used = 0;
-	buf_free(&p->in);
+	if (!p->server->input)
+		p->server->input = p->in.data;
+	else if (p->in.data)
+		munmap(p->in.data, INPUT_SIZE);
+	p->in = (struct buf)BUF_INIT;
 }
 
 void peer_hang_up(struct peer *p)
@@ -274,12 +280,14 @@ static bool step(struct peer *p)
 	return false;
 }
 
-/* The buffer is made in its full size: one that grows leaves copies behind. */
+/* The buffer is made in its full size: one that grows leaves copies behind. A worker that is forked while
+ * half a secret is in it does not have that. */
 static bool open_input(struct peer *p)
 {
 	if (p->in.data)
 		return true;
-	p->in.data = malloc(INPUT_SIZE);
+	p->in.data = p->server->input ? p->server->input : memory_unforked(INPUT_SIZE);
+	p->server->input = NULL;
 	if (!p->in.data)
 		return false;
 	p->in.data[0] = '\0';
@@ -291,12 +299,15 @@ static bool open_input(struct peer *p)
  * to close. *borrowed: it is so. */
 static ssize_t receive(struct peer *p, char *data, size_t size, size_t most, bool *borrowed)
 {
-	ssize_t n = passed_peek(p->fd, data, most, borrowed);
+	ssize_t n = p->sealed ? recv(p->fd, data, size, MSG_DONTWAIT)
+	                      : passed_peek(p->fd, data, most, borrowed);
 
 	if (n <= 0)
 		return n;
 	if (data == p->in.data + p->in.len)
 		p->in_used = (size_t)larger(p->in_used, p->in.len + (size_t)n + 1);
+	if (p->sealed)
+		return n;
 	if (!*borrowed)
 		return recv(p->fd, data, (size_t)n < size ? (size_t)n : size, MSG_DONTWAIT);
 	/* In the midst of a payload, or behind more than we look at: nobody will ever get to it. */
@@ -352,7 +363,9 @@ static void work(struct peer *p)
 		for (ran = false; !p->dead && budget > 0 && step(p);
 		     budget -= calls_any_streams(p) ? STREAM_COST : 1)
 			ran = true;
-		if (!p->dead)
+		/* Without a step nothing is new. To send what is old here would leave a stream that waited
+		 * for that with nobody to wake it. */
+		if (!p->dead && ran)
 			peer_flush(p);
 		/* A stream that found no room has it now, and nobody else tells it so. */
 		ran |= unsent && peer_all_sent(p);
@@ -374,7 +387,7 @@ static void on_turn(struct watch *w, uint32_t events)
 {
 	struct peer *p = w->owner;
 
-	if ((events & EPOLLIN) && peer_wants_input(p))
+	if ((events & EPOLLIN) && peer_wants_input(p) && !(p->feeding && p->spliced))
 		read_some(p);
 	work(p);
 	p->dead = p->dead || is_stuck(p);

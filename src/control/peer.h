@@ -12,6 +12,10 @@
 #include "control/call.h"
 #include "control/server.h"
 
+/* bytes of a stream at once: no more of one is ever in memory, and as much in the input buffer */
+#define STREAM_CHUNK (64 * 1024)
+#define INPUT_SIZE   (CONTROL_IN_LIMIT + STREAM_CHUNK + 1)
+
 /* A listening socket and its clients. */
 struct server {
 	struct supervisor *sup;
@@ -28,6 +32,8 @@ struct server {
 	char boot_id[40];
 	struct peer *peers;
 	unsigned npeers;
+	char *input; /* INPUT_SIZE bytes of memory_unforked(): an input buffer, wiped, for the client that has
+	                the next turn; or NULL */
 	struct shelf *shelves; /* sockets of those who have gone, with descriptors left in them: passed.c */
 	struct peer *leaving;  /* those that could not be put there */
 	unsigned nleaving;
@@ -74,7 +80,11 @@ struct peer {
 	size_t borrowed;
 	uint64_t active; /* clock_ms() of its last request */
 	void *own;       /* the codec's, of the connection; NULL: nothing */
-	bool trusted;    /* it has shown that it may see private secrets */
+	/* With p->feeding: its codec takes the next bytes from the socket itself; but not before the worker
+	 * has read something. */
+	bool spliced, held_up;
+	bool sealed;  /* no descriptor can be in its socket: bytes are taken without a look at them */
+	bool trusted; /* it has shown that it may see private secrets */
 };
 
 static inline const struct codec *peer_codec(const struct peer *p)
@@ -155,9 +165,7 @@ void peer_began_answer(struct peer *p);
 void peer_error(struct peer *p, const char *tag, const struct err *e);
 
 /* stream.c: bytes between a client and the worker of its job */
-/* at once: no more of a stream is ever in memory, and as much in the input buffer */
-#define STREAM_CHUNK (64 * 1024)
-#define STREAM_COST  16 /* of a turn's share */
+#define STREAM_COST 16 /* of a turn's share */
 static inline bool stream_is_open(const struct call *c)
 {
 	return c->stream.fd >= 0;

@@ -21,6 +21,7 @@ struct sending {
 	int fds[2]; /* of its own; the second may be -1 */
 	struct file_part *parts;
 	size_t n, next;
+	bool pipe; /* bytes that are in a pipe already: fds[0], of which `at` means nothing */
 };
 
 static inline bool sending_is_on(const struct sending *s)

@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <sys/epoll.h>
 #include <sys/file.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -409,6 +410,11 @@ struct server *server_new(struct supervisor *s, const struct server_options *o, 
 	return srv;
 }
 
+void server_seal(struct server *srv)
+{
+	setsockopt(srv->listening.fd, SOL_SOCKET, SO_PASSRIGHTS, &(int){ 0 }, sizeof(int));
+}
+
 void server_accept(struct server *srv)
 {
 	srv->open = true;
@@ -449,6 +455,8 @@ void server_free(struct server *srv)
 		close(srv->spare);
 	if (lstat(srv->path, &st) == 0 && st.st_dev == srv->dev && st.st_ino == srv->ino)
 		unlink(srv->path);
+	if (srv->input)
+		munmap(srv->input, INPUT_SIZE);
 	free(srv->path);
 	free(srv);
 }

@@ -16,7 +16,8 @@
 /* unsent bytes, above which a client's next request has to wait, and its events are lost */
 #define CONTROL_OUT_LIMIT (64 * 1024)
 #define CONTROL_IN_LIMIT  (16 * 1024) /* bytes of requests taken in before they can be run */
-/* how long a client may send requests up to that limit without reading any answer */
+/* how long a client that has sent requests up to that limit, or for whom a long answer waits, may read
+ * nothing */
 #define CONTROL_STALL SECONDS(5)
 
 struct server;
@@ -52,6 +53,12 @@ struct server *server_new(struct supervisor *s, const struct server_options *o, 
 /* Who listens at path, if somebody lives who does: its pid, and a descriptor of the process, which can be
  * read when that has ended; the caller closes it. -1: nobody. */
 int server_other(const char *path, pid_t *pid);
+#ifndef SO_PASSRIGHTS /* Linux 6.16 */
+#define SO_PASSRIGHTS 83
+#endif
+/* No client is to send a descriptor, which the kernel sees to where it can (SO_PASSRIGHTS of a client's
+ * socket is 0 then). */
+void server_seal(struct server *srv);
 /* Let clients in. Until then those who connect wait in the socket's queue. */
 void server_accept(struct server *srv);
 /* Answer what can be answered at once, close all, remove the socket. NULL is allowed. */

@@ -489,6 +489,9 @@ int pool_need_index(const struct pool *p, struct err *e);
 /* The record line of the volume of that name, *len bytes with its LF, inside the pool's index; NULL: there is
  * no such volume. It is good until the index changes: at the latest when the loop goes on. */
 const char *volume_find(const struct pool *p, const char *name, size_t *len);
+/* Somebody has gone through the index: what was read of it is not kept in memory (memory_keep()) any longer.
+ */
+void volumes_were_read(const struct pool *p);
 /* The same by name, path or key, in one pool (p) or in all (p NULL); *found is the pool that has it. What has
  * a '/' in it is no name. NULL: ERR_NO_VOLUME, ERR_STATE (pool not active), ERR_BUSY (not read yet). */
 const char *volume_lookup(const struct supervisor *s, struct pool *p, const char *what, struct pool **found,

@@ -8,10 +8,14 @@
  */
 #include "control/codec.h"
 
+#include <sys/mman.h>
+#include <sys/socket.h>
+
 #include "base/clock.h"
 #include "base/contract.h"
 #include "base/line.h"
 #include "base/log.h"
+#include "base/memory.h"
 #include "base/util.h"
 #include "control/rpc/rpc.h"
 #include "pool/voldef.h"
@@ -25,12 +29,16 @@
 static struct virt_session *session_of(struct peer *p)
 {
 	struct virt_session *s = p->own;
+	int passes = 1; /* a client has that of the socket at which it came, from the beginning */
 
 	if (s)
 		return s;
 	s = calloc(1, sizeof(*s));
 	if (s)
 		s->most = p->level;
+	p->sealed = getsockopt(p->fd, SOL_SOCKET, SO_PASSRIGHTS, &passes, &(socklen_t){ sizeof(passes) }) ==
+	                    0 &&
+	            !passes;
 	p->own = s;
 	return s;
 }
@@ -38,8 +46,7 @@ static struct virt_session *session_of(struct peer *p)
 static void drop_packet(struct virt_session *s)
 {
 	if (s->packet)
-		explicit_bzero(s->packet, s->packet_len);
-	free(s->packet);
+		munmap(s->packet, s->packet_len + 1);
 	s->packet = NULL;
 }
 
@@ -49,6 +56,8 @@ static void virt_leave(struct peer *p)
 
 	if (!s)
 		return;
+	if (s->packet) /* half a secret, it may be */
+		secret_was_here(p->server->sup);
 	drop_packet(s);
 	free(s->uri);
 	free(s);
@@ -206,7 +215,7 @@ static bool begin_packet(struct peer *p, const struct packet_header *h)
 		p->skip = h->length - PACKET_HEAD;
 		return true;
 	}
-	s->packet = malloc(h->length + 1);
+	s->packet = memory_unforked((size_t)h->length + 1);
 	s->packet_len = h->length;
 	s->packet_got = 0;
 	p->dead = p->dead || !s->packet;
@@ -347,30 +356,34 @@ static void virt_progress(const struct call *c, struct buf *out, uint64_t job, u
 	(void)total;
 }
 
-static void virt_answer(const struct call *c, struct buf *out, struct buf *last)
+/* What comes of the call. False: e says why nothing does. */
+static bool make_reply(struct virt_reply *r, struct err *e)
+{
+	size_t start = packet_begin(r->out, &r->q->head, PACKET_REPLY, PACKET_OK);
+	bool made = !r->q->row->reply || r->q->row->reply(r, e) == 0;
+
+	reader_end(&r->record);
+	reader_end(&r->end);
+	if (made)
+		packet_end(r->out, start, r->more);
+	else if (!r->out->failed)
+		r->out->len = start;
+	return made;
+}
+
+static void virt_answer(struct call *c, struct buf *out, struct buf *last)
 {
 	const struct virt_request *q = c->own;
-	struct virt_reply r = { .c = c, .q = q, .out = out };
+	struct virt_reply r = { .c = c, .q = q, .out = out, .start = out->len };
 	struct err e = { 0 };
-	size_t before = out->len, start;
 
-	if (q->row->stream) {
+	if (q->row->stream)
 		streams_answer(c, out);
-		return;
-	}
-	if (c->failed) {
+	else if (c->failed)
 		packet_error(out, &q->head, PACKET_REPLY, virt_domain(q->row), q->row->codes, &c->err);
-		return;
-	}
-	start = packet_begin(out, &q->head, PACKET_REPLY, PACKET_OK);
-	if (q->row->reply && q->row->reply(&r, &e) < 0) {
-		if (!out->failed)
-			out->len = before;
+	else if (!make_reply(&r, &e))
 		packet_error(out, &q->head, PACKET_REPLY, virt_domain(q->row), q->row->codes, &e);
-		return;
-	}
-	packet_end(out, start, r.more);
-	if (r.more)
+	else if (r.more)
 		xdr_pad(last, c->files.parts[0].len);
 }
 

@@ -35,12 +35,12 @@ static const struct virt_procedure rows[] = {
 	{ 403, "pool-capabilities", .args = { VIRT_FLAGS }, .reply = reply_document },
 
 	/* ---- pools ---- */
-	{ 71, "pool-list", .reply = reply_count, .field = "pools" },
-	{ 72, "pool-list", .args = { VIRT_MOST }, .reply = reply_names, .field = "name" },
+	{ 71, "pool-list", .given = "name", .reply = reply_count, .field = "pools" },
+	{ 72, "pool-list", .args = { VIRT_MOST }, .given = "name", .reply = reply_names, .field = "name" },
 	{ 73, "pool-list", .given = "inactive", .reply = reply_count, .field = "pools" },
 	{ 74, "pool-list", .args = { VIRT_MOST }, .given = "inactive", .reply = reply_names,
 	  .field = "name" },
-	{ 281, "pool-list", .args = { VIRT_NEED, VIRT_TYPES }, .reply = reply_pools },
+	{ 281, "pool-list", .args = { VIRT_NEED, VIRT_TYPES }, .given = "name", .reply = reply_pools },
 	{ 75, "find-storage-pool-sources", .args = { VIRT_TYPE, VIRT_MAYBE_DOCUMENT, VIRT_FLAGS },
 	  .reply = reply_document },
 	{ 76, "pool-create", .args = { VIRT_DOCUMENT, VIRT_FLAGS }, .flags = { BUILDS },

@@ -11,6 +11,7 @@
 #include "base/xdr.h"
 #include "control/peer.h"
 #include "control/rpc/packet.h"
+#include "control/rpc/records.h"
 #include "volumes/frames.h"
 
 /* What a client has asked the server to tell it. */
@@ -54,6 +55,7 @@ struct virt_request {
 	char pool[VIRT_NAME], uuid[UUID_TEXT], numbers[2][24], types[128];
 	/* What the reply is to have of a list: no more than that; and that many there were. */
 	uint32_t most, listed;
+	bool broken;   /* the index has something that is no record */
 	bool physical; /* a volume's length instead of its allocation */
 	/* The secret that is looked for, by uuid or by usage and id. */
 	uint32_t usage;
@@ -122,9 +124,11 @@ struct virt_binding {
 
 /* An answer that becomes a reply. */
 struct virt_reply {
-	const struct call *c;
+	struct call *c;
 	const struct virt_request *q;
 	struct buf *out;
+	size_t start; /* where the packet begins there */
+	struct record_reader record, end;
 	size_t more; /* bytes of the reply that follow by another way */
 };
 
@@ -166,26 +170,36 @@ int virt_undecodable(struct err *e);
 int virt_text(struct virt_binding *b, const char **text, struct err *e);
 
 /* reply.c */
+/* The fields of the answer's end, as r->end. */
+int answer_finals(struct virt_reply *r, struct err *e);
+/* Parts of several replies. */
+void put_volume(struct buf *out, const char *pool, const struct record_reader *v);
+int put_secret(struct buf *out, const struct record_reader *from, const char *uuid, struct err *e);
 int reply_document(struct virt_reply *r, struct err *e);
 int reply_value(struct virt_reply *r, struct err *e);
 int reply_pool(struct virt_reply *r, struct err *e);
-int reply_pools(struct virt_reply *r, struct err *e);
 int reply_pool_info(struct virt_reply *r, struct err *e);
 int reply_is_active(struct virt_reply *r, struct err *e);
 int reply_made_pool(struct virt_reply *r, struct err *e);
 int reply_field(struct virt_reply *r, struct err *e);
 int reply_flag(struct virt_reply *r, struct err *e);
 int reply_count(struct virt_reply *r, struct err *e);
-int reply_names(struct virt_reply *r, struct err *e);
 int reply_volume(struct virt_reply *r, struct err *e);
 int reply_made_volume(struct virt_reply *r, struct err *e);
-int reply_volumes(struct virt_reply *r, struct err *e);
-int reply_volume_names(struct virt_reply *r, struct err *e);
 int reply_volume_info(struct virt_reply *r, struct err *e);
 int reply_volume_physical(struct virt_reply *r, struct err *e);
 int reply_secret(struct virt_reply *r, struct err *e);
 int reply_made_secret(struct virt_reply *r, struct err *e);
+
+/* lists.c */
+/* Begin with the records of the answer, in r->record. */
+void records_of(struct virt_reply *r);
+int broken_record(const struct virt_reply *r, struct err *e);
+int reply_pools(struct virt_reply *r, struct err *e);
+int reply_names(struct virt_reply *r, struct err *e);
 int reply_secrets(struct virt_reply *r, struct err *e);
+int reply_volumes(struct virt_reply *r, struct err *e);
+int reply_volume_names(struct virt_reply *r, struct err *e);
 /* A pool's index, of which those records that the list is to have become its items. */
 void reply_take_index(struct call *c, const int fds[2], const struct file_part *parts, size_t n);
 

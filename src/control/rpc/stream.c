@@ -10,11 +10,17 @@
  * The client may give up (ERROR) at any time, which is answered by OK, and so may we, which is the end.
  */
 #include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
 #include <sys/epoll.h>
+#include <sys/ioctl.h>
 
 #include "base/contract.h"
 #include "base/util.h"
 #include "control/rpc/rpc.h"
+
+#define UPLOAD_TURN (256 * 1024)  /* bytes of a packet that are moved in one step */
+#define STREAM_PIPE (1024 * 1024) /* bytes that a worker may be ahead, or behind */
 
 /* ---- what a stream is ---- */
 
@@ -120,6 +126,7 @@ static void take_data(struct peer *p, struct call *c, const struct packet_header
 		return;
 	p->skip = 0;
 	p->feeding = c;
+	p->spliced = p->held_up = false;
 	c->stream.left = room;
 	q->stream.rest = n - room;
 	q->stream.frame = (struct stream_frame){ .length = room };
@@ -160,6 +167,7 @@ static bool take_hole(struct peer *p, struct call *c, const struct packet_header
 	} else if (n) {
 		q->stream.got += n;
 		p->feeding = c;
+		p->spliced = p->held_up = false;
 		c->stream.left = 0;
 		q->stream.rest = h->length - PACKET_HEAD;
 		p->skip = 0;
@@ -185,6 +193,9 @@ bool streams_take(struct peer *p, const struct packet_header *h)
 {
 	struct call *c = find_stream(p, h);
 
+	/* An upload that waits for its volume to be known has no worker yet. */
+	if (c && is_upload(c->own) && !c->stream.in && c->stage != CALL_FINISHED && h->status != PACKET_ERROR)
+		return false;
 	if (!c) {
 		end_known(p, h);
 		skip_packet(p, h);
@@ -223,6 +234,33 @@ static bool worker_is_deaf(struct call *c)
 	return packet_over(c);
 }
 
+/* What is not in the input yet goes from the socket into the pipe, page by page, and not through memory. */
+static bool splice_upload(struct call *c)
+{
+	struct peer *p = c->peer;
+	struct pollfd room = { .fd = c->stream.fd, .events = POLLOUT };
+	size_t size = (size_t)least(c->stream.left, UPLOAD_TURN);
+	ssize_t n;
+
+	p->spliced = true;
+	n = splice(p->fd, NULL, c->stream.fd, NULL, size, SPLICE_F_NONBLOCK);
+	if (n > 0) {
+		c->stream.left -= (uint64_t)n;
+		return true;
+	}
+	if (n == 0)
+		p->dead = true; /* in the midst of a packet */
+	else if (errno == EINTR)
+		return true;
+	else if (errno != EAGAIN)
+		return worker_is_deaf(c);
+	else if (poll(&room, 1, 0) == 0) { /* it is the pipe that is full */
+		p->held_up = true;
+		return stream_await(c, EPOLLOUT);
+	}
+	return false;
+}
+
 static bool upload_step(struct call *c)
 {
 	struct virt_request *q = c->own;
@@ -232,10 +270,13 @@ static bool upload_step(struct call *c)
 
 	if (p->feeding != c)
 		return false;
+	p->held_up = false;
 	if (q->stream.deaf)
 		return worker_is_deaf(c);
 	if (!q->stream.has_frame && c->stream.left == 0)
 		return packet_over(c);
+	if (!q->stream.has_frame && n == 0 && p->sealed)
+		return splice_upload(c);
 	if (!q->stream.has_frame && n == 0) {
 		p->dead |= p->eof; /* in the midst of a packet */
 		return false;
@@ -254,6 +295,31 @@ static bool upload_step(struct call *c)
 		c->stream.left -= (uint64_t)done;
 		buf_consume(&p->in, (size_t)done);
 	}
+	return true;
+}
+
+/* What is in the pipe becomes a packet, of which the data goes from there into the socket, page by page.
+ * False: it is not worth it, or there is none. */
+static bool splice_download(struct call *c, uint64_t most)
+{
+	enum { LEAST = 16 * 1024, PACKET_DATA = 63 * 4096 };
+	struct virt_request *q = c->own;
+	struct peer *p = c->peer;
+	int n = 0;
+
+	if (ioctl(c->stream.fd, FIONREAD, &n) < 0 || n < LEAST || most < LEAST)
+		return false;
+
+	struct file_part part = { .len = (size_t)least(least((uint64_t)n, PACKET_DATA), most) };
+	const int fds[] = { c->stream.fd, -1 };
+	size_t start;
+
+	say_reply(q, &p->out);
+	start = packet_begin(&p->out, &q->head, PACKET_STREAM, PACKET_CONTINUE);
+	packet_end(&p->out, start, part.len);
+	p->dead = p->out.failed || !sending_begin(&p->files, fds, &part, 1);
+	p->files.pipe = true;
+	q->stream.frame.length -= least(part.len, q->stream.frame.length);
 	return true;
 }
 
@@ -311,6 +377,8 @@ static bool framed_step(struct call *c)
 
 	if (peer_unsent(p) || sending_is_on(&p->files))
 		return false;
+	if (q->stream.frame.length && splice_download(c, q->stream.frame.length))
+		return true;
 	n = read(c->stream.fd, chunk, most);
 	if (n < 0 && errno == EAGAIN)
 		return stream_await(c, EPOLLIN);
@@ -326,6 +394,8 @@ bool virt_stream_step(struct call *c)
 	struct virt_request *q = c->own;
 
 	demand_or(stream_is_open(c), false);
+	if (!q->stream.said)
+		fcntl(c->stream.fd, F_SETPIPE_SZ, STREAM_PIPE);
 	if (c->stage == CALL_FINISHED && c->failed) {
 		if (c->peer->feeding == c)
 			worker_is_deaf(c);
@@ -342,7 +412,11 @@ bool virt_stream_step(struct call *c)
 		}
 		return upload_step(c);
 	}
-	return c->stream.framed ? framed_step(c) : stream_plain(c);
+	if (c->stream.framed)
+		return framed_step(c);
+	if (peer_all_sent(c->peer) && splice_download(c, UINT64_MAX))
+		return true;
+	return stream_plain(c);
 }
 
 /* ---- the end ---- */

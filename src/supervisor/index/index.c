@@ -110,10 +110,15 @@ int index_adopt(struct pool *p, int fd, struct err *e)
 	unmap(old); /* where that is the same, there is nothing in it now */
 	*old = new;
 	index_becomes(p, &x);
-	/* What searches have read of the base is not kept (memory_keep()) any longer: with a change of the
-	 * whole index it would have gone, too. Before Linux 5.18 it is. */
-	madvise((void *)(uintptr_t)p->volumes.base.map, p->volumes.base.size, MADV_DONTNEED_LOCKED);
+	/* With a change of the whole index it would have gone, too. */
+	volumes_were_read(p);
 	return 0;
+}
+
+void volumes_were_read(const struct pool *p)
+{
+	/* Before Linux 5.18 it is kept. */
+	madvise((void *)(uintptr_t)p->volumes.base.map, p->volumes.base.size, MADV_DONTNEED_LOCKED);
 }
 
 const char *volume_find(const struct pool *p, const char *name, size_t *len)
