@@ -50,9 +50,9 @@ static int note_move(const struct mount_entry *m, void *arg)
 {
 	struct moves *list = arg;
 
-	if (streq(m->target, "/") && !list->initramfs)
+	if (streq(m->target, "/"))
 		list->initramfs = m->dev;
-	if (streq(m->target, "/") || m->dev == list->initramfs || path_is_below(m->target, list->root) ||
+	if (m->dev == list->initramfs || path_is_below(m->target, list->root) ||
 	    (!list->all && is_its_own(m->target)))
 		return 0;
 	for (size_t i = 0; i < list->n; i++)
