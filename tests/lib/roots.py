@@ -75,7 +75,7 @@ def busybox(box, path, label="ROOT", init=True, extra=()):
 def squashfs(path, tree):
     """The files of a directory as an image."""
     need_programs("mksquashfs")
-    command("mksquashfs", tree, path, "-quiet", "-no-progress", "-comp", "gzip", "-noappend")
+    command("mksquashfs", tree, path, "-quiet", "-no-progress", "-comp", "gzip", "-Xcompression-level", "1", "-noappend", timeout=600)
     return pathlib.Path(path)
 
 
