@@ -202,8 +202,8 @@ static bool takes_signal(pid_t pid, int sig)
 	return at && (strtoull(at + strlen(key), NULL, 16) >> (sig - 1) & 1);
 }
 
-/* In its root, which is the initramfs's: what was there has moved. Whoever changed the root may still be
- * removing directories in it, but removes each of them once. */
+/* In its root, which is the initramfs's: what was there has moved, or was removed. Whoever changed the root may
+ * still be removing directories in it, but removes each of them once. */
 static void mount_there(pid_t pid, const char *kind, const char *place)
 {
 	char path[64];
@@ -219,7 +219,18 @@ static void mount_there(pid_t pid, const char *kind, const char *place)
 }
 
 /* One that is not ours would end by the signal, and another one breaks each session so as to make it its own:
- * it stays where it is, and is given back what it looks at. */
+ * it stays where it is, and is given back what it looks at: the kernel, and whether whoever asks it is root. */
+static void live_where_it_is(pid_t pid)
+{
+	char etc[64];
+
+	mount_there(pid, "sysfs", "sys");
+	mount_there(pid, "proc", "proc");
+	mount_there(pid, "tmpfs", "etc");
+	snprintf(etc, sizeof(etc), "/proc/%d/root/etc", pid);
+	leave_text(etc, "passwd", "root:x:0:0::/:/bin/sh\n");
+}
+
 void services_follow_root(struct supervisor *s)
 {
 	struct service_view v;
@@ -227,11 +238,9 @@ void services_follow_root(struct supervisor *s)
 	for (size_t i = 0; service_at(s, i, &v); i++) {
 		if (!v.pid || !v.service->programs)
 			continue;
-		if (takes_signal(v.pid, FOLLOW_SIGNAL)) {
+		if (takes_signal(v.pid, FOLLOW_SIGNAL))
 			kill(v.pid, FOLLOW_SIGNAL);
-			continue;
-		}
-		mount_there(v.pid, "sysfs", "sys");
-		mount_there(v.pid, "proc", "proc");
+		else
+			live_where_it_is(v.pid);
 	}
 }
