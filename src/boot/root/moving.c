@@ -44,8 +44,9 @@ static bool is_its_own(const char *target)
 	return false;
 }
 
-/* Those that do not lie on another one that is moved, nor in the new root. Where the initramfs is mounted over
- * itself (systemd 257 does that with /usr, so that nobody writes to it), that is not for the new root. */
+/* Those that do not lie on another one that is moved, nor in the new root. Where the initramfs is mounted
+ * over itself (systemd 257 does that with /usr, so that nobody writes to it), that is not for the new root.
+ */
 static int note_move(const struct mount_entry *m, void *arg)
 {
 	struct moves *list = arg;

@@ -202,8 +202,8 @@ static bool takes_signal(pid_t pid, int sig)
 	return at && (strtoull(at + strlen(key), NULL, 16) >> (sig - 1) & 1);
 }
 
-/* In its root, which is the initramfs's: what was there has moved, or was removed. Whoever changed the root may
- * still be removing directories in it, but removes each of them once. */
+/* In its root, which is the initramfs's: what was there has moved, or was removed. Whoever changed the root
+ * may still be removing directories in it, but removes each of them once. */
 static void mount_there(pid_t pid, const char *kind, const char *place)
 {
 	char path[64];
@@ -218,8 +218,9 @@ static void mount_there(pid_t pid, const char *kind, const char *place)
 		log_error(LF_POOL, "cannot mount %s for iscsid: %s", path, strerror(errno));
 }
 
-/* One that is not ours would end by the signal, and another one breaks each session so as to make it its own:
- * it stays where it is, and is given back what it looks at: the kernel, and whether whoever asks it is root. */
+/* One that is not ours would end by the signal, and another one breaks each session so as to make it its
+ * own: it stays where it is, and is given back what it looks at: the kernel, and whether whoever asks it is
+ * root. */
 static void live_where_it_is(pid_t pid)
 {
 	char etc[64];
