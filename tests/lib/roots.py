@@ -22,6 +22,10 @@ BUSYBOX_INITTAB = """::sysinit:/bin/busybox sh /test/writable
 WRITABLE = """/bin/busybox mount -o remount,rw / && exit
 /bin/busybox cp -a /test /run/test && /bin/busybox mount --bind /run/test /test
 """
+AGENT_UNIT = "/etc/systemd/system/agent.service"
+AGENT_LINK = "/etc/systemd/system/multi-user.target.wants/agent.service"
+# Those of tests/lib/guest-root whose init is systemd.
+SYSTEMD = ("systemd", "initiator", "trixie")
 SYSTEMD_UNIT = """[Unit]
 Description=The test's hand
 [Service]
@@ -71,7 +75,7 @@ def busybox(box, path, label="ROOT", init=True, extra=()):
 def squashfs(path, tree):
     """The files of a directory as an image."""
     need_programs("mksquashfs")
-    command("mksquashfs", tree, path, "-quiet", "-no-progress", "-comp", "gzip", "-noappend")
+    command("mksquashfs", tree, path, "-quiet", "-no-progress", "-comp", "gzip", "-Xcompression-level", "1", "-noappend", timeout=600)
     return pathlib.Path(path)
 
 
@@ -99,14 +103,31 @@ def guest(name):
     return pathlib.Path(made.stdout.strip())
 
 
+def debian_tree(box, title, name, texts=(), links=()):
+    """The files of guest(NAME), whose init is systemd, with more of them as debian() has it: for what is not ext4."""
+    tree = box.directory(f"tree-{title}")
+    command("cp", "-a", f"{guest(name)}/.", tree, timeout=600)
+    texts, links = {**dict(texts), AGENT_UNIT: SYSTEMD_UNIT}, {**dict(links), AGENT_LINK: AGENT_UNIT}
+    (tree / "srv/data").mkdir(parents=True, exist_ok=True)
+    for to, text in texts.items():
+        (tree / to[1:]).parent.mkdir(parents=True, exist_ok=True)
+        (tree / to[1:]).write_text(text)
+    for to, (source, mode) in _files().items():
+        (tree / to[1:]).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(source, tree / to[1:])
+        (tree / to[1:]).chmod(mode)
+    for to, where in links.items():
+        (tree / to[1:]).symlink_to(where)
+    return tree
+
+
 def debian(path, name, size="1G", label="ROOT", extra=(), programs=(), links=(), tree=None):
     """guest(NAME), or a tree that was made of it, as an ext4 filesystem. extra: {path: text} of further files, programs: {path: file}, links: {path: to where}."""
     tree = tree or guest(name)
     from_tree(path, tree, size, label)
     texts, files, links = dict(extra or {}), {**_files(), **{to: (source, 0o755) for to, source in dict(programs).items()}}, dict(links)
-    if name == "systemd":
-        texts["/etc/systemd/system/agent.service"] = SYSTEMD_UNIT
-        links["/etc/systemd/system/multi-user.target.wants/agent.service"] = "/etc/systemd/system/agent.service"
+    if name in SYSTEMD:
+        texts[AGENT_UNIT], links[AGENT_LINK] = SYSTEMD_UNIT, AGENT_UNIT
     elif name == "runit":
         files["/etc/sv/agent/run"] = (GUEST_SCRIPTS / "agent", 0o755)
         links["/etc/runit/runsvdir/default/agent"] = "/etc/sv/agent"

@@ -167,6 +167,9 @@ static void build(void)
 	fixture_bytes(INITRAMFS "/run/marker", "", 0);
 	fixture_bytes(INITRAMFS "/dev/null", "", 0);
 	CHECK(mount("/dev/null", INITRAMFS "/dev/null", NULL, MS_BIND, NULL) == 0);
+	/* as systemd has /usr in its initramfs: it is not to cover what the root has there */
+	CHECK(mkdir(INITRAMFS "/sbin", 0755) == 0 &&
+	      mount(INITRAMFS "/sbin", INITRAMFS "/sbin", NULL, MS_BIND, NULL) == 0);
 	CHECK(chdir(INITRAMFS) == 0 && chroot(".") == 0 && chdir("/") == 0);
 }
 

@@ -137,6 +137,7 @@ static int conf_write(struct err *e)
 #define IPC_SOCKET        "ISCSIADM_ABSTRACT_NAMESPACE"
 #define IPC_REQUEST_BYTES (64 * 1024)
 enum { IPC_COMMAND_INITIATOR_NAME = 8 };
+enum { IPC_ERROR_ACCESS = 13 }; /* it does not know us as root: there may be no /etc/passwd */
 
 struct ipc_answer {
 	uint32_t command, error;
@@ -208,7 +209,7 @@ static int iscsid_ask(uint64_t deadline, char *name, size_t size)
 	if (r < 0)
 		return r;
 	if (a.command != IPC_COMMAND_INITIATOR_NAME || a.error != 0)
-		return -EPROTO;
+		return a.error == IPC_ERROR_ACCESS ? -EACCES : -EPROTO;
 	a.name[sizeof(a.name) - 1] = '\0';
 	snprintf(name, size, "%s", check_iqn(a.name) ? a.name : "");
 	return 0;

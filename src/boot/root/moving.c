@@ -28,6 +28,7 @@
 struct moves {
 	const char *root;
 	bool all;
+	dev_t initramfs;
 	char *targets[MOVES];
 	size_t n;
 };
@@ -43,12 +44,16 @@ static bool is_its_own(const char *target)
 	return false;
 }
 
-/* Those that do not lie on another one that is moved, nor in the new root. */
+/* Those that do not lie on another one that is moved, nor in the new root. Where the initramfs is mounted
+ * over itself (systemd 257 does that with /usr, so that nobody writes to it), that is not for the new root.
+ */
 static int note_move(const struct mount_entry *m, void *arg)
 {
 	struct moves *list = arg;
 
-	if (streq(m->target, "/") || path_is_below(m->target, list->root) ||
+	if (streq(m->target, "/"))
+		list->initramfs = m->dev;
+	if (m->dev == list->initramfs || path_is_below(m->target, list->root) ||
 	    (!list->all && is_its_own(m->target)))
 		return 0;
 	for (size_t i = 0; i < list->n; i++)

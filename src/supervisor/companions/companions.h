@@ -27,7 +27,7 @@ void services_stop(struct supervisor *s);
 bool services_gone(const struct supervisor *s);
 /* As supervisor_pack(). In leaving.c. */
 bool services_pack(const struct supervisor *s, const char *root, bool systemd);
-/* As supervisor_followed(). */
+/* As supervisor_followed(). In leaving.c. */
 void services_follow_root(struct supervisor *s);
 /* Forget all; those that run are left alone. */
 void services_free(struct supervisor *s);

@@ -1,13 +1,19 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
  * What companions whose storage lies on the network leave behind in /run when the initramfs goes: their
- * programs, and word to those services of the real root that would take from them what they live on.
+ * programs, and word to those services of the real root that would take from them what they live on. And how
+ * they go on when it has gone.
  */
 #include <dirent.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
 #include "base/file.h"
 #include "base/log.h"
 #include "base/mountinfo.h"
@@ -20,6 +26,9 @@
 #define UNITS    "/run/systemd/system"
 #define NETWORKS "/run/systemd/network"
 #define UTAB     "/run/mount/utab"
+/* The root has changed: our iscsid goes along (deps/open-iscsi/roots.patch). */
+#define FOLLOW_SIGNAL SIGUSR1
+#define MOUNT_TRIES   20
 
 /* The directory is made if need be. */
 static void leave_text(const char *dir, const char *name, const char *text)
@@ -175,4 +184,64 @@ bool services_pack(const struct supervisor *s, const char *root, bool systemd)
 	if (any)
 		note_remote_mounts(root);
 	return any;
+}
+
+/* ---- after ---- */
+
+/* Does it do something at this signal, other than end? proc(5), "SigCgt". */
+static bool takes_signal(pid_t pid, int sig)
+{
+	static const char key[] = "SigCgt:";
+	cleanup_buf struct buf status = BUF_INIT;
+	char path[32];
+
+	snprintf(path, sizeof(path), "/proc/%d/status", pid);
+	if (file_read(AT_FDCWD, path, 1 << 16, &status, NULL) < 0)
+		return false;
+	const char *at = strstr(buf_str(&status), key);
+	return at && (strtoull(at + strlen(key), NULL, 16) >> (sig - 1) & 1);
+}
+
+/* In its root, which is the initramfs's: what was there has moved, or was removed. Whoever changed the root
+ * may still be removing directories in it, but removes each of them once. */
+static void mount_there(pid_t pid, const char *kind, const char *place)
+{
+	char path[64];
+	int rc = -1;
+
+	snprintf(path, sizeof(path), "/proc/%d/root/%s", pid, place);
+	for (unsigned i = 0; rc < 0 && i < MOUNT_TRIES; i++) {
+		mkdir(path, 0755);
+		rc = mount(kind, path, kind, MS_NOSUID | MS_NODEV | MS_NOEXEC, NULL);
+	}
+	if (rc < 0)
+		log_error(LF_POOL, "cannot mount %s for iscsid: %s", path, strerror(errno));
+}
+
+/* One that is not ours would end by the signal, and another one breaks each session so as to make it its
+ * own: it stays where it is, and is given back what it looks at: the kernel, and whether whoever asks it is
+ * root. */
+static void live_where_it_is(pid_t pid)
+{
+	char etc[64];
+
+	mount_there(pid, "sysfs", "sys");
+	mount_there(pid, "proc", "proc");
+	mount_there(pid, "tmpfs", "etc");
+	snprintf(etc, sizeof(etc), "/proc/%d/root/etc", pid);
+	leave_text(etc, "passwd", "root:x:0:0::/:/bin/sh\n");
+}
+
+void services_follow_root(struct supervisor *s)
+{
+	struct service_view v;
+
+	for (size_t i = 0; service_at(s, i, &v); i++) {
+		if (!v.pid || !v.service->programs)
+			continue;
+		if (takes_signal(v.pid, FOLLOW_SIGNAL))
+			kill(v.pid, FOLLOW_SIGNAL);
+		else
+			live_where_it_is(v.pid);
+	}
 }

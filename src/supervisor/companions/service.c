@@ -31,9 +31,6 @@
 #define STEADY        SECONDS(60) /* ready for so long: the next restart is the first again */
 #define STOP_WITHIN   SECONDS(3)
 #define WORDS_MAX     64 /* of a command */
-/* The root has changed. Our iscsid goes along (deps/open-iscsi/roots.patch); one that does not know this ends
- * by it, and is started anew there. */
-#define FOLLOW_SIGNAL SIGUSR1
 
 enum service_state {
 	SERVICE_DOWN,
@@ -189,8 +186,7 @@ static void on_service_exit(struct watch *w, uint32_t events)
 	r->worker = NULL;
 	struct pool *p = r->pool ? pool_by_name(r->sup, r->pool) : NULL;
 	r->released |= r->pool && !(p && p->want.active);
-	if (r->state == SERVICE_STOPPING || r->released ||
-	    (WIFSIGNALED(status) && WTERMSIG(status) == FOLLOW_SIGNAL)) {
+	if (r->state == SERVICE_STOPPING || r->released) {
 		service_ended(r);
 		return;
 	}
@@ -658,13 +654,6 @@ bool services_gone(const struct supervisor *s)
 		if (r->pid)
 			return false;
 	return true;
-}
-
-void services_follow_root(struct supervisor *s)
-{
-	for (struct service_run *r = s->services; r; r = r->next)
-		if (r->pid && r->service->programs)
-			kill(r->pid, FOLLOW_SIGNAL);
 }
 
 void services_free(struct supervisor *s)
