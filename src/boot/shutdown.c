@@ -366,7 +366,7 @@ static void signal_all(struct shutdown *s, int sig, uint64_t time)
 	kill(-1, sig);
 	if (sig == SIGTERM)
 		kill(-1, SIGCONT);
-	if (any_child())
+	if (s->beside || any_child())
 		time_for(s, time);
 	else
 		next_step(s);
@@ -475,10 +475,12 @@ int shutdown_begin(struct shutdown *s, const char *how, struct err *e)
 		return err_set(e, ERR_STATE, "%s is under way already", s->way->says);
 	s->way = way;
 	s->machine = early_is_machine();
-	s->bound = clock_ms() + SHUTDOWN_BOUND;
+	uint64_t time = s->time ? s->time : SHUTDOWN_BOUND;
+
+	s->bound = clock_ms() + time;
 	s->step = -1;
 	s->timer = (struct timer){ .on_expiry = on_step_timer, .owner = s };
-	log_info(LF_BOOT, "%s: stopping everything, at most %d s", way->says, (int)(SHUTDOWN_BOUND / 1000));
+	log_info(LF_BOOT, "%s: stopping everything, at most %d s", way->says, (int)(time / 1000));
 	/* From the loop, so that whoever asked is answered first. */
 	time_for(s, 0);
 	return 0;

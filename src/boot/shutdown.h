@@ -26,6 +26,8 @@ struct shutdown {
 	 * started again from then on. */
 	void (*on_last_processes)(void *arg);
 	void *arg;
+	bool beside;   /* another process 1: who has no parent is not our child */
+	uint64_t time; /* ms, instead of SHUTDOWN_BOUND; or 0 */
 	/* its own: */
 	const struct shutdown_way *way; /* NULL: not shutting down */
 	bool machine;                   /* not a container: mounts and filesystems are ours to put in order */
