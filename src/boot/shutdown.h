@@ -15,6 +15,8 @@
 #include "supervisor/supervisor.h"
 
 #define SHUTDOWN_BOUND SECONDS(30)
+/* With storage on a network. A server that is started anew is back by then. */
+#define SERVER_PATIENCE SECONDS(5)
 
 /* The caller fills in the first part before shutdown_begin(); parts that are not in use (no payload) are
  * there all the same. */

@@ -409,7 +409,7 @@ void supervisor_followed(struct supervisor *s);
 /* Storage on a network is not awaited for ever by a machine that ends. */
 struct letting_go {
 	uint64_t patience, within;  /* ms: that a server may not answer; that they are watched */
-	void (*on_gone)(void *arg); /* once for each, from the loop; it has been logged */
+	void (*on_gone)(void *arg); /* once for each, from the loop; it has been logged; or NULL */
 	void *arg;
 };
 /* From now on what companions care for (sessions) is let go of when it has not answered for so long, whether

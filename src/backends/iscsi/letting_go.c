@@ -22,7 +22,7 @@
 
 struct out {
 	int sid;
-	uint64_t since; /* clock_ms() of the first look at which it was not logged in; 0: this place is free */
+	uint64_t since; /* clock_ms() of the first look at which it was broken; 0: a free place */
 	bool told;
 };
 

@@ -15,19 +15,20 @@
 #include "base/util.h"
 #include "boot/root/root.h"
 
-#define PATIENCE    SECONDS(5)  /* with a server; one that is just started anew is back by then */
-#define GRACE       SECONDS(7)  /* for process 1, once something was given up */
-#define END_TIME    SECONDS(18) /* for our own end of the machine */
-#define STOP_TIME   SECONDS(5)  /* for the pools, when what they wait for fails */
-#define WATCH_TIME  SECONDS(1800)
-_Static_assert(PATIENCE + GRACE + END_TIME <= SHUTDOWN_BOUND, "a dead root is not worth more time than another");
+#define GRACE      SECONDS(7)  /* for process 1, once something was given up */
+#define END_TIME   SECONDS(18) /* for our own end of the machine */
+#define STOP_TIME  SECONDS(5)  /* for the pools, when what they wait for fails */
+#define WATCH_TIME SECONDS(1800)
+_Static_assert(SERVER_PATIENCE + GRACE + END_TIME <= SHUTDOWN_BOUND,
+               "a dead root is not worth more time than another");
 
 static void on_limit(struct timer *t)
 {
 	struct last_resort *r = t->owner;
 	struct err e = { 0 };
 
-	log_error(LF_BOOT, "process 1 does not end the machine, whose storage has gone: it is ended without it");
+	log_error(LF_BOOT,
+	          "process 1 does not end the machine, whose storage has gone: it is ended without it");
 	r->shutdown = (struct shutdown){ .sup = r->sup,
 		                         .payload = &r->payload,
 		                         .watchdog = &r->watchdog,
@@ -65,7 +66,7 @@ static void on_end(struct watch *w, uint32_t events)
 	unwatch(r, &r->poweroff);
 	unwatch(r, &r->reboot);
 	log_info(LF_BOOT, "the %s begins: storage that does not answer is no longer awaited", r->verb);
-	supervisor_let_go(r->sup, &(struct letting_go){ PATIENCE, WATCH_TIME, on_gone, r });
+	supervisor_let_go(r->sup, &(struct letting_go){ SERVER_PATIENCE, WATCH_TIME, on_gone, r });
 }
 
 /* A FIFO tells its reader of the end of its last writer, and of none before there was one. */

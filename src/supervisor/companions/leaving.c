@@ -70,8 +70,8 @@ static void have_service_stand_back(const char *name)
 
 /* What systemd reads for a shutdown only when there is one, from a root that may not answer any more. A unit
  * that another one names it has read, and keeps. */
-#define READ_AHEAD                                                                                             \
-	"umount.target final.target poweroff.target reboot.target halt.target kexec.target "                   \
+#define READ_AHEAD                                                                                           \
+	"umount.target final.target poweroff.target reboot.target halt.target kexec.target "                 \
 	"systemd-poweroff.service systemd-reboot.service systemd-halt.service systemd-kexec.service"
 
 /* systemd holds the FIFO open while the unit is up. Nothing is run at its stop, nor is that ordered behind
@@ -89,7 +89,8 @@ static void have_end_told(const char *fifo, const char *conflicts)
 	}
 	snprintf(text, sizeof(text),
 	         "[Unit]\nDescription=Word of the end for poolinit\nDefaultDependencies=no\n"
-	         "Conflicts=%s\nBefore=shutdown.target " READ_AHEAD "\nIgnoreOnIsolate=yes\nRefuseManualStop=yes\n"
+	         "Conflicts=%s\nBefore=shutdown.target " READ_AHEAD
+	         "\nIgnoreOnIsolate=yes\nRefuseManualStop=yes\n"
 	         "[Socket]\nListenFIFO=%s\nSocketMode=0600\n",
 	         conflicts, fifo);
 	snprintf(unit, sizeof(unit), "%s.socket", name);

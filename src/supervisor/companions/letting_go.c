@@ -38,7 +38,8 @@ static void on_gone(struct worker *w, const struct line *l)
 	if (!line_has(l, "note"))
 		return;
 	log_error(LF_POOL, "%s", line_get(l, "note"));
-	order.on_gone(order.arg);
+	if (order.on_gone)
+		order.on_gone(order.arg);
 }
 
 static void on_watched(struct worker *w, const struct err *e, bool left)
