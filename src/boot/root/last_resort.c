@@ -29,6 +29,7 @@ static void on_limit(struct timer *t)
 
 	log_error(LF_BOOT,
 	          "process 1 does not end the machine, whose storage has gone: it is ended without it");
+	r->watchdog.fd = -1; /* it is process 1's */
 	r->shutdown = (struct shutdown){ .sup = r->sup,
 		                         .payload = &r->payload,
 		                         .watchdog = &r->watchdog,
@@ -76,7 +77,7 @@ static void listen_at(struct last_resort *r, struct watch *w, const char *fifo)
 	int fd = open(fifo, O_RDONLY | O_NONBLOCK | O_CLOEXEC | O_NOFOLLOW);
 
 	*w = (struct watch){ .fd = -1, .on_event = on_end, .owner = r };
-	if (fd >= 0 && loop_watch(supervisor_loop(r->sup), w, fd, EPOLLIN, &e) < 0) {
+	if (fd >= 0 && loop_watch(supervisor_loop(r->sup), w, fd, 0, &e) < 0) {
 		log_warn(LF_BOOT, "%s: %s", fifo, e.message);
 		close(fd);
 	}
