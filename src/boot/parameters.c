@@ -119,7 +119,7 @@ static int take_config_source(struct parameters *p, void *field, const char *val
 	if (pool || rw)
 		fits &= (!pool || path[1]) && !directory && (!path[1] || check_relative_path(path + 1));
 	/* Above the device's own filesystem is the initramfs. */
-	fits &= directory || (!strstr(path, "/../") && !ends_with(path, "/.."));
+	fits &= directory || !path[1] || check_device(path);
 	if (!fits)
 		return err_set(e, ERR_INVALID,
 		               "\"%s\" is neither an absolute path nor a device by LABEL=, UUID=, PARTLABEL= "

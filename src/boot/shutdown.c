@@ -475,13 +475,12 @@ int shutdown_begin(struct shutdown *s, const char *how, struct err *e)
 		return err_set(e, ERR_STATE, "%s is under way already", s->way->says);
 	s->way = way;
 	s->machine = early_is_machine();
-	uint64_t time = s->time ? s->time : SHUTDOWN_BOUND;
-
-	s->bound = clock_ms() + time;
+	s->bound = clock_ms() + SHUTDOWN_BOUND;
 	s->step = -1;
 	s->timer = (struct timer){ .on_expiry = on_step_timer, .owner = s };
-	log_info(LF_BOOT, "%s: stopping everything, at most %d s", way->says, (int)(time / 1000));
-	supervisor_let_go(s->sup, &(struct letting_go){ .patience = SERVER_PATIENCE, .within = time });
+	log_info(LF_BOOT, "%s: stopping everything, at most %d s", way->says, (int)(SHUTDOWN_BOUND / 1000));
+	supervisor_let_go(s->sup,
+	                  &(struct letting_go){ .patience = SERVER_PATIENCE, .within = SHUTDOWN_BOUND });
 	/* From the loop, so that whoever asked is answered first. */
 	time_for(s, 0);
 	return 0;

@@ -28,12 +28,11 @@ struct shutdown {
 	 * started again from then on. */
 	void (*on_last_processes)(void *arg);
 	void *arg;
-	bool beside;   /* another process 1: who has no parent is not our child */
-	uint64_t time; /* ms, instead of SHUTDOWN_BOUND; or 0 */
+	bool beside; /* another process 1: who has no parent is not our child */
 	/* its own: */
 	const struct shutdown_way *way; /* NULL: not shutting down */
 	bool machine;                   /* not a container: mounts and filesystems are ours to put in order */
-	uint64_t bound;
+	uint64_t bound; /* clock_ms(); who has less time brings it forward after shutdown_begin() */
 	/* there was no process for this step: it is tried again, within its own time; 0: it has one */
 	uint64_t retry_until;
 	int step;

@@ -400,11 +400,6 @@ bool supervisor_pack(const struct supervisor *s, const char *root, bool systemd)
 	return services_pack(s, root, systemd);
 }
 
-void supervisor_let_go(struct supervisor *s, const struct letting_go *l)
-{
-	services_let_go(s, l);
-}
-
 void supervisor_resume(struct supervisor *s)
 {
 	loop_disarm(s->loop, &s->pause.timer);

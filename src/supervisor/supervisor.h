@@ -413,7 +413,7 @@ struct letting_go {
 	void *arg;
 };
 /* From now on what companions care for (sessions) is let go of when it has not answered for so long, whether
- * it is of our pools or not. Where there is none, or no worker, nothing happens. */
+ * it is of our pools or not (companions/letting_go.c). Where there is none, or no worker, nothing happens. */
 void supervisor_let_go(struct supervisor *s, const struct letting_go *l);
 /* The end of the pause: each pool is looked at again. */
 void supervisor_resume(struct supervisor *s);

@@ -27,7 +27,7 @@ struct out {
 };
 
 /* What is known of the session; NULL: there is no room for it. */
-static struct out *place_of(struct out list[SESSIONS], int sid)
+static struct out *place_of_session(struct out list[SESSIONS], int sid)
 {
 	struct out *free_place = NULL;
 
@@ -42,7 +42,7 @@ static struct out *place_of(struct out list[SESSIONS], int sid)
 	return free_place;
 }
 
-static void let_go(const char *name, const char *sid, struct op *op)
+static void end_session(const char *name, const char *sid, struct op *op)
 {
 	const char *const logout[] = { "iscsiadm", "-m", "session", "-r", sid, "-u", NULL };
 	char path[300], iqn[IQN_MAX] = "?";
@@ -62,11 +62,11 @@ static void let_go(const char *name, const char *sid, struct op *op)
 }
 
 /* One that is logged in, or is just being made, has all its patience. */
-static void look_at(const char *name, uint64_t patience, struct out list[SESSIONS], struct op *op)
+static void look_at_session(const char *name, uint64_t patience, struct out list[SESSIONS], struct op *op)
 {
 	char path[300], state[32];
 	const char *sid = name + strlen("session");
-	struct out *at = place_of(list, atoi(sid));
+	struct out *at = place_of_session(list, atoi(sid));
 
 	snprintf(path, sizeof(path), "/sys/class/iscsi_session/%s/state", name);
 	if (!at || file_read_line(AT_FDCWD, path, state, sizeof(state)) <= 0)
@@ -78,7 +78,7 @@ static void look_at(const char *name, uint64_t patience, struct out list[SESSION
 	if (!at->since || at->told || clock_ms() - at->since < patience)
 		return;
 	at->told = true;
-	let_go(name, sid, op);
+	end_session(name, sid, op);
 }
 
 void iscsi_let_go(struct op *op, uint64_t patience)
@@ -90,7 +90,7 @@ void iscsi_let_go(struct op *op, uint64_t patience)
 
 		for (const struct dirent *entry; d && (entry = readdir(d));)
 			if (starts_with(entry->d_name, "session"))
-				look_at(entry->d_name, patience, list, op);
+				look_at_session(entry->d_name, patience, list, op);
 		if (d)
 			closedir(d);
 		poll(NULL, 0, LOOK_PAUSE);

@@ -22,7 +22,7 @@
 _Static_assert(SERVER_PATIENCE + GRACE + END_TIME <= SHUTDOWN_BOUND,
                "a dead root is not worth more time than another");
 
-static void on_limit(struct timer *t)
+static void on_patience_over(struct timer *t)
 {
 	struct last_resort *r = t->owner;
 	struct err e = { 0 };
@@ -30,16 +30,15 @@ static void on_limit(struct timer *t)
 	log_error(LF_BOOT,
 	          "process 1 does not end the machine, whose storage has gone: it is ended without it");
 	r->watchdog.fd = -1; /* it is process 1's */
-	r->shutdown = (struct shutdown){ .sup = r->sup,
-		                         .payload = &r->payload,
-		                         .watchdog = &r->watchdog,
-		                         .beside = true,
-		                         .time = END_TIME };
+	r->shutdown = (struct shutdown){
+		.sup = r->sup, .payload = &r->payload, .watchdog = &r->watchdog, .beside = true
+	};
 	if (shutdown_begin(&r->shutdown, r->verb, &e) < 0)
 		log_error(LF_BOOT, "%s", e.message);
+	r->shutdown.bound = clock_ms() + END_TIME;
 }
 
-static void on_gone(void *arg)
+static void on_given_up(void *arg)
 {
 	struct last_resort *r = arg;
 
@@ -58,7 +57,7 @@ static void unwatch(struct last_resort *r, struct watch *w)
 	close(fd);
 }
 
-static void on_end(struct watch *w, uint32_t events)
+static void on_fifo_end(struct watch *w, uint32_t events)
 {
 	struct last_resort *r = w->owner;
 
@@ -67,7 +66,7 @@ static void on_end(struct watch *w, uint32_t events)
 	unwatch(r, &r->poweroff);
 	unwatch(r, &r->reboot);
 	log_info(LF_BOOT, "the %s begins: storage that does not answer is no longer awaited", r->verb);
-	supervisor_let_go(r->sup, &(struct letting_go){ SERVER_PATIENCE, WATCH_TIME, on_gone, r });
+	supervisor_let_go(r->sup, &(struct letting_go){ SERVER_PATIENCE, WATCH_TIME, on_given_up, r });
 }
 
 /* A FIFO tells its reader of the end of its last writer, and of none before there was one. */
@@ -76,7 +75,7 @@ static void listen_at(struct last_resort *r, struct watch *w, const char *fifo)
 	struct err e = { 0 };
 	int fd = open(fifo, O_RDONLY | O_NONBLOCK | O_CLOEXEC | O_NOFOLLOW);
 
-	*w = (struct watch){ .fd = -1, .on_event = on_end, .owner = r };
+	*w = (struct watch){ .fd = -1, .on_event = on_fifo_end, .owner = r };
 	if (fd >= 0 && loop_watch(supervisor_loop(r->sup), w, fd, 0, &e) < 0) {
 		log_warn(LF_BOOT, "%s: %s", fifo, e.message);
 		close(fd);
@@ -86,7 +85,7 @@ static void listen_at(struct last_resort *r, struct watch *w, const char *fifo)
 void last_resort_begin(struct last_resort *r, struct supervisor *sup)
 {
 	r->sup = sup;
-	r->limit = (struct timer){ .on_expiry = on_limit, .owner = r };
+	r->limit = (struct timer){ .on_expiry = on_patience_over, .owner = r };
 	listen_at(r, &r->poweroff, POWEROFF_FIFO);
 	listen_at(r, &r->reboot, REBOOT_FIFO);
 }

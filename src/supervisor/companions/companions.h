@@ -29,8 +29,6 @@ bool services_gone(const struct supervisor *s);
 bool services_pack(const struct supervisor *s, const char *root, bool systemd);
 /* As supervisor_followed(). */
 void services_follow_root(struct supervisor *s);
-/* As supervisor_let_go(). In letting_go.c. */
-void services_let_go(struct supervisor *s, const struct letting_go *l);
 /* Forget all; those that run are left alone. */
 void services_free(struct supervisor *s);
 

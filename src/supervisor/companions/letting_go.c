@@ -14,7 +14,7 @@
 /* The worker reads it in its copy of our memory. */
 static struct letting_go order;
 
-static void say_gone(struct op *op, const char *text)
+static void say_let_go(struct op *op, const char *text)
 {
 	worker_send_note(op->arg, text);
 }
@@ -22,7 +22,7 @@ static void say_gone(struct op *op, const char *text)
 static int run_let_go(struct worker_io *io, void *arg, struct err *e)
 {
 	struct supervisor *s = arg;
-	struct op op = { .deadline = io->deadline - ITS_END, .arg = io, .on_note = say_gone };
+	struct op op = { .deadline = io->deadline - ITS_END, .arg = io, .on_note = say_let_go };
 	struct service_view v;
 
 	(void)e;
@@ -32,7 +32,7 @@ static int run_let_go(struct worker_io *io, void *arg, struct err *e)
 	return 0;
 }
 
-static void on_gone(struct worker *w, const struct line *l)
+static void on_let_go(struct worker *w, const struct line *l)
 {
 	(void)w;
 	if (!line_has(l, "note"))
@@ -47,13 +47,13 @@ static void on_watched(struct worker *w, const struct err *e, bool left)
 	(void)w, (void)e, (void)left;
 }
 
-void services_let_go(struct supervisor *s, const struct letting_go *l)
+void supervisor_let_go(struct supervisor *s, const struct letting_go *l)
 {
 	struct task task = { .what = "let-go",
 		             .timeout = l->within,
 		             .run = run_let_go,
 		             .arg = s,
-		             .on_record = on_gone,
+		             .on_record = on_let_go,
 		             .on_done = on_watched };
 	struct err e = { 0 };
 

@@ -50,7 +50,7 @@ void services_follow_root(struct supervisor *s)
 	(void)s;
 }
 
-void services_let_go(struct supervisor *s, const struct letting_go *l)
+void supervisor_let_go(struct supervisor *s, const struct letting_go *l)
 {
 	(void)s, (void)l;
 }
