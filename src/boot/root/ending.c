@@ -30,7 +30,6 @@
 #define PLACE      "/run/initramfs"
 #define OLD_ROOT   "/oldroot"
 #define POOLS_TIME SECONDS(20) /* ROOT_STOP_TIME, and a little for the supervisor to end */
-#define SYNC_TIME  SECONDS(5)
 _Static_assert(POOLS_TIME > ROOT_STOP_TIME, "the supervisor gives up before we do");
 
 /* ---- before ---- */
@@ -144,16 +143,6 @@ static void await_children(uint64_t deadline)
 	}
 }
 
-/* A device that has lost its server may never answer. */
-static void sync_within(uint64_t deadline)
-{
-	if (fork() == 0) {
-		sync();
-		_exit(0);
-	}
-	await_children(deadline);
-}
-
 static int command_of(const char *word)
 {
 	static const struct {
@@ -187,7 +176,7 @@ int ending_main(int argc, char **argv)
 	tell_supervisor(ROOT_STOP_SIGNAL);
 	await_children(clock_ms() + POOLS_TIME);
 	kill(-1, SIGKILL);
-	sync_within(clock_ms() + SYNC_TIME);
+	sync();
 	reboot(command_of(argc > 1 ? argv[1] : ""));
 	log_error(LF_BOOT, "reboot(2): %s", strerror(errno));
 	reboot(RB_AUTOBOOT);
