@@ -43,7 +43,8 @@ type_sources = $(call sources,src/backends/$(1)) $(wildcard src/backends/$(1).c)
 NOT_CHOSEN := $(foreach t,$(filter-out $(BACKENDS),$(ALL_BACKENDS)),$(call type_sources,$t))
 # What starts companion programs is in a program with a type that has one.
 COMPANIONS := $(shell grep -l '^[a-z ]*const struct service ' $(foreach t,$(BACKENDS),$(call type_sources,$t)))
-NOT_CHOSEN += src/supervisor/companions/$(if $(COMPANIONS),no_service.c,service.c src/supervisor/companions/leaving.c)
+NOT_CHOSEN += src/supervisor/companions/$(if $(COMPANIONS),no_service.c,service.c src/supervisor/companions/leaving.c src/supervisor/companions/letting_go.c)
+NOT_CHOSEN += src/boot/root/$(if $(COMPANIONS),no_)last_resort.c
 # What looks for pools on a volume is in a program with volumes that are devices.
 DEVICES := $(shell grep -l '\.vol_identify = ' $(foreach t,$(BACKENDS),$(call type_sources,$t)))
 NOT_CHOSEN += src/supervisor/work/$(if $(DEVICES),no_)volume_ground.c

@@ -42,6 +42,9 @@ struct service {
 	bool tells; /* it says there when something has happened to what carries a pool: they are looked at */
 	/* Does it answer? Verified by talking to it. */
 	int (*ready)(const struct pool_def *d, struct op *op, struct err *e);
+	/* At the end of the machine, until op->deadline: storage that has not answered for `patience` ms is
+	 * let go of, so that what waits for it fails. Each is told by op_note(). NULL: none waits */
+	void (*let_go)(struct op *op, uint64_t patience);
 };
 
 /* What an image with this type has to have, one text in the program, where initramfs/mkimage finds it; names

@@ -85,7 +85,7 @@ static void stop_on_signal(void *arg, int sig)
 	struct boot *b = arg;
 
 	if (b->followed && sig == ROOT_STOP_SIGNAL)
-		supervisor_shutdown(b->core.sup, clock_ms() + ROOT_STOP_TIME, end_beside_root, b);
+		core_stop_pools(&b->core, end_beside_root, b);
 	if (sig == SIGTERM || sig == SIGINT)
 		loop_stop(&b->core.loop);
 }

@@ -307,9 +307,15 @@ void core_add_parameters(struct core *c, const char *config_dir, struct paramete
 void core_changed_root(struct core *c)
 {
 	milestone(c->sup, "root");
+	last_resort_begin(&c->last_resort, c->sup);
 	devices_free(c->devices);
 	c->devices = NULL;
 	chore_try(c->sup, &c->listens_devices);
+}
+
+void core_stop_pools(struct core *c, void (*done)(void *arg), void *arg)
+{
+	supervisor_shutdown(c->sup, clock_ms() + last_resort_stop_time(&c->last_resort), done, arg);
 }
 
 void core_close(struct core *c)
@@ -318,6 +324,7 @@ void core_close(struct core *c)
 
 	/* Who listens goes before what it listens to; workers are the supervisor's, and end with it. */
 	progress_end(&c->progress);
+	last_resort_end(&c->last_resort);
 	libvirt_close(&c->virt);
 	server_free(c->server);
 	if (c->sup) {

@@ -14,6 +14,7 @@
 #include "boot/net/network.h"
 #include "boot/parameters.h"
 #include "boot/progress.h"
+#include "boot/root/last_resort.h"
 #include "control/server.h"
 #include "supervisor/supervisor.h"
 
@@ -48,6 +49,7 @@ struct core {
 	struct libvirt virt;
 	struct devices *devices;
 	struct network *network;
+	struct last_resort last_resort;
 	struct watch signals;
 	struct timer reap_again;
 	/* what is tried again if it cannot be had at once */
@@ -74,6 +76,8 @@ void core_configure(struct core *c, struct parameters *p);
 /* This process is in another root now: devices are that one's to name, and are listened to as in any running
  * system. */
 void core_changed_root(struct core *c);
+/* In the real root: stop all pools, within ROOT_STOP_TIME; then done is called. */
+void core_stop_pools(struct core *c, void (*done)(void *arg), void *arg);
 /* Let go of everything that core_open() made, in the reverse order. Pools stay as they are. */
 void core_close(struct core *c);
 

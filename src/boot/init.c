@@ -105,7 +105,7 @@ static void on_init_signal(void *arg, int sig)
 	struct init *i = arg;
 
 	if (i->left && sig == ROOT_STOP_SIGNAL)
-		supervisor_shutdown(i->core.sup, clock_ms() + ROOT_STOP_TIME, end_supervisor, i);
+		core_stop_pools(&i->core, end_supervisor, i);
 	if (i->left && sig != SIGTERM && sig != SIGINT)
 		return;
 	if (how)

@@ -118,6 +118,8 @@ static int take_config_source(struct parameters *p, void *field, const char *val
 	/* A pool's own directory is whoever's may make volumes there: definitions are not read from it. */
 	if (pool || rw)
 		fits &= (!pool || path[1]) && !directory && (!path[1] || check_relative_path(path + 1));
+	/* Above the device's own filesystem is the initramfs. */
+	fits &= directory || !path[1] || check_device(path);
 	if (!fits)
 		return err_set(e, ERR_INVALID,
 		               "\"%s\" is neither an absolute path nor a device by LABEL=, UUID=, PARTLABEL= "

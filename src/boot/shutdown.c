@@ -366,7 +366,7 @@ static void signal_all(struct shutdown *s, int sig, uint64_t time)
 	kill(-1, sig);
 	if (sig == SIGTERM)
 		kill(-1, SIGCONT);
-	if (any_child())
+	if (s->beside || any_child())
 		time_for(s, time);
 	else
 		next_step(s);
@@ -479,6 +479,8 @@ int shutdown_begin(struct shutdown *s, const char *how, struct err *e)
 	s->step = -1;
 	s->timer = (struct timer){ .on_expiry = on_step_timer, .owner = s };
 	log_info(LF_BOOT, "%s: stopping everything, at most %d s", way->says, (int)(SHUTDOWN_BOUND / 1000));
+	supervisor_let_go(s->sup,
+	                  &(struct letting_go){ .patience = SERVER_PATIENCE, .within = SHUTDOWN_BOUND });
 	/* From the loop, so that whoever asked is answered first. */
 	time_for(s, 0);
 	return 0;

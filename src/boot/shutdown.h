@@ -15,6 +15,8 @@
 #include "supervisor/supervisor.h"
 
 #define SHUTDOWN_BOUND SECONDS(30)
+/* With storage on a network. A server that is started anew is back by then. */
+#define SERVER_PATIENCE SECONDS(5)
 
 /* The caller fills in the first part before shutdown_begin(); parts that are not in use (no payload) are
  * there all the same. */
@@ -26,10 +28,11 @@ struct shutdown {
 	 * started again from then on. */
 	void (*on_last_processes)(void *arg);
 	void *arg;
+	bool beside; /* another process 1: who has no parent is not our child */
 	/* its own: */
 	const struct shutdown_way *way; /* NULL: not shutting down */
 	bool machine;                   /* not a container: mounts and filesystems are ours to put in order */
-	uint64_t bound;
+	uint64_t bound; /* clock_ms(); who has less time brings it forward after shutdown_begin() */
 	/* there was no process for this step: it is tried again, within its own time; 0: it has one */
 	uint64_t retry_until;
 	int step;

@@ -402,6 +402,19 @@ bool supervisor_pack(const struct supervisor *s, const char *root, bool systemd)
 /* During a pause: the new root lies over the initramfs's, where companions still are. Those that were packed
  * enter it, or are ended and started anew there. */
 void supervisor_followed(struct supervisor *s);
+/* Where systemd is the real root's init it holds these open until a shutdown of that kind begins, and the
+ * other one for as long as it runs. supervisor_pack() makes them. */
+#define POWEROFF_FIFO "/run/initramfs/poolinit-poweroff"
+#define REBOOT_FIFO   "/run/initramfs/poolinit-reboot"
+/* Storage on a network is not awaited for ever by a machine that ends. */
+struct letting_go {
+	uint64_t patience, within;  /* ms: that a server may not answer; that they are watched */
+	void (*on_gone)(void *arg); /* once for each, from the loop; it has been logged; or NULL */
+	void *arg;
+};
+/* From now on what companions care for (sessions) is let go of when it has not answered for so long, whether
+ * it is of our pools or not (companions/letting_go.c). Where there is none, or no worker, nothing happens. */
+void supervisor_let_go(struct supervisor *s, const struct letting_go *l);
 /* The end of the pause: each pool is looked at again. */
 void supervisor_resume(struct supervisor *s);
 /* During a pause: the root is another one, and this process is in it. Device nodes, links and modules are

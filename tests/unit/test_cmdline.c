@@ -239,8 +239,10 @@ static void bad_values_change_nothing(void)
 	CHECK(!p.log);
 	take("root");
 	CHECK_STR(only_problem(), "root: a value is missing");
-	static const char *const nowhere[] = { "LABEL=", "LABEL=:/libvirt", "UUID=", "PARTLABEL=:/", "sda1",
-		                               "NAME=x", "label=x",         ":/x",   "/dev/../sda1" };
+	static const char *const nowhere[] = {
+		"LABEL=", "LABEL=:/libvirt", "UUID=",           "PARTLABEL=:/", "sda1", "NAME=x", "label=x",
+		":/x",    "/dev/../sda1",    "LABEL=X:/../etc", "LABEL=X:/a/.."
+	};
 
 	for (size_t i = 0; i < ARRAY_LEN(nowhere); i++) {
 		char text[64];

@@ -62,6 +62,11 @@ struct iscsi_portal {
  * `text` is taken apart. Names that are no iSCSI names are left out, and op hears how many. */
 void iscsi_targets(const struct pool_def *source, char *text, struct op *op, struct buf *out);
 
+/* ---- letting_go.c ---- */
+
+/* As struct service has it. */
+void iscsi_let_go(struct op *op, uint64_t patience);
+
 /* ---- iscsid.c ---- */
 
 extern const struct service iscsid_service;

@@ -295,4 +295,5 @@ const struct service iscsid_service = {
 	.programs = iscsid_programs,
 	.tells = true,
 	.ready = iscsid_ready,
+	.let_go = iscsi_let_go,
 };

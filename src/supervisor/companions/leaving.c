@@ -73,6 +73,44 @@ static void have_service_stand_back(const char *name)
 	leave_text(dir, "poolinit.conf", "[Unit]\nConditionPathExists=!" KEPT_PROGRAMS "\n");
 }
 
+/* ---- the end ---- */
+
+/* What systemd reads for a shutdown only when there is one, from a root that may not answer any more. A unit
+ * that another one names it has read, and keeps. */
+#define READ_AHEAD                                                                                           \
+	"umount.target final.target poweroff.target reboot.target halt.target kexec.target "                 \
+	"systemd-poweroff.service systemd-reboot.service systemd-halt.service systemd-kexec.service"
+
+/* systemd holds the FIFO open while the unit is up. Nothing is run at its stop, nor is that ordered behind
+ * another's: it is among the first things of a shutdown. A unit of this kind has to name a service.
+ * systemd.socket(5), systemd.special(7). */
+static void have_end_told(const char *fifo, const char *conflicts)
+{
+	const char *name = path_base(fifo);
+	char unit[64], text[768], link[PATH_MAX], to[80];
+
+	unlink(fifo);
+	if (mkfifo(fifo, 0600) < 0 || chmod(fifo, 0600) < 0) {
+		log_warn(LF_POOL, "%s: %s", fifo, strerror(errno));
+		return;
+	}
+	snprintf(text, sizeof(text),
+	         "[Unit]\nDescription=Word of the end for poolinit\nDefaultDependencies=no\n"
+	         "Conflicts=%s\nBefore=shutdown.target " READ_AHEAD
+	         "\nIgnoreOnIsolate=yes\nRefuseManualStop=yes\n"
+	         "[Socket]\nListenFIFO=%s\nSocketMode=0600\n",
+	         conflicts, fifo);
+	snprintf(unit, sizeof(unit), "%s.socket", name);
+	leave_text(UNITS, unit, text);
+	snprintf(to, sizeof(to), "../%s", unit);
+	snprintf(link, sizeof(link), UNITS "/sysinit.target.wants/%s", unit);
+	snprintf(unit, sizeof(unit), "%s.service", name);
+	leave_text(UNITS, unit, "[Service]\nType=oneshot\nExecStart=/bin/true\n");
+	if (file_mkdirs(UNITS "/sysinit.target.wants", 0755, NULL) < 0 ||
+	    (symlink(to, link) < 0 && errno != EEXIST))
+		log_warn(LF_POOL, "%s: %s", link, strerror(errno));
+}
+
 /* ---- the network ---- */
 
 /* systemd-networkd would begin by taking the addresses away that the session goes by. Each of its networks is
@@ -179,8 +217,11 @@ bool services_pack(const struct supervisor *s, const char *root, bool systemd)
 		if (systemd)
 			have_service_stand_back(v.service->name);
 	}
-	if (any && systemd)
+	if (any && systemd) {
 		keep_addresses(root);
+		have_end_told(POWEROFF_FIFO, "poweroff.target halt.target");
+		have_end_told(REBOOT_FIFO, "reboot.target kexec.target");
+	}
 	if (any)
 		note_remote_mounts(root);
 	return any;
