@@ -153,7 +153,7 @@ static void json_error(struct buf *out, const char *tag, const struct err *e)
 	buf_adds(out, "}\n");
 }
 
-static void json_answer(const struct call *c, struct buf *out, struct buf *last)
+static void json_answer(struct call *c, struct buf *out, struct buf *last)
 {
 	CHECK(out == last);
 	if (c->failed) {
