@@ -103,24 +103,6 @@ def guest(name):
     return pathlib.Path(made.stdout.strip())
 
 
-def debian_tree(box, title, name, texts=(), links=()):
-    """The files of guest(NAME), whose init is systemd, with more of them as debian() has it: for what is not ext4."""
-    tree = box.directory(f"tree-{title}")
-    command("cp", "-a", f"{guest(name)}/.", tree, timeout=600)
-    texts, links = {**dict(texts), AGENT_UNIT: SYSTEMD_UNIT}, {**dict(links), AGENT_LINK: AGENT_UNIT}
-    (tree / "srv/data").mkdir(parents=True, exist_ok=True)
-    for to, text in texts.items():
-        (tree / to[1:]).parent.mkdir(parents=True, exist_ok=True)
-        (tree / to[1:]).write_text(text)
-    for to, (source, mode) in _files().items():
-        (tree / to[1:]).parent.mkdir(parents=True, exist_ok=True)
-        shutil.copy(source, tree / to[1:])
-        (tree / to[1:]).chmod(mode)
-    for to, where in links.items():
-        (tree / to[1:]).symlink_to(where)
-    return tree
-
-
 def debian(path, name, size="1G", label="ROOT", extra=(), programs=(), links=(), tree=None):
     """guest(NAME), or a tree that was made of it, as an ext4 filesystem. extra: {path: text} of further files, programs: {path: file}, links: {path: to where}."""
     tree = tree or guest(name)

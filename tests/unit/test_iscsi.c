@@ -618,7 +618,7 @@ static void one_that_does_not_answer_is_not_ready(void)
 	} cases[] = {
 		{ SILENT, ERR_TIMEOUT },
 		{ HANGS_UP, ERR_STORAGE },
-		{ REFUSES, ERR_STORAGE },
+		{ REFUSES, ERR_DENIED },
 		{ BABBLES, ERR_STORAGE },
 	};
 

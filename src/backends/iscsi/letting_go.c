@@ -16,8 +16,8 @@
 #include "base/file.h"
 #include "base/util.h"
 
-#define SESSIONS   64 /* that can be out at a time; the kernel gives up others by itself */
-#define LOOK_PAUSE 500
+#define SESSIONS   64  /* that can be out at a time; the kernel gives up others by itself */
+#define LOOK_PAUSE 500 /* the kernel tells nobody of a change of that state but the daemon that mends it */
 #define LET_GO     SECONDS(5)
 
 struct out {

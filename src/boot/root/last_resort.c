@@ -22,7 +22,7 @@
 _Static_assert(SERVER_PATIENCE + GRACE + END_TIME <= SHUTDOWN_BOUND,
                "a dead root is not worth more time than another");
 
-static void on_patience_over(struct timer *t)
+static void on_grace_over(struct timer *t)
 {
 	struct last_resort *r = t->owner;
 	struct err e = { 0 };
@@ -69,14 +69,15 @@ static void on_fifo_end(struct watch *w, uint32_t events)
 	supervisor_let_go(r->sup, &(struct letting_go){ SERVER_PATIENCE, WATCH_TIME, on_given_up, r });
 }
 
-/* A FIFO tells its reader of the end of its last writer, and of none before there was one. */
+/* A FIFO tells its reader of the end of its last writer, and of none before there was one. EPOLLRDHUP, which
+ * no FIFO has, stands for a hang-up alone: what might be written to it is of no interest. */
 static void listen_at(struct last_resort *r, struct watch *w, const char *fifo)
 {
 	struct err e = { 0 };
 	int fd = open(fifo, O_RDONLY | O_NONBLOCK | O_CLOEXEC | O_NOFOLLOW);
 
 	*w = (struct watch){ .fd = -1, .on_event = on_fifo_end, .owner = r };
-	if (fd >= 0 && loop_watch(supervisor_loop(r->sup), w, fd, 0, &e) < 0) {
+	if (fd >= 0 && loop_watch(supervisor_loop(r->sup), w, fd, EPOLLRDHUP, &e) < 0) {
 		log_warn(LF_BOOT, "%s: %s", fifo, e.message);
 		close(fd);
 	}
@@ -85,7 +86,7 @@ static void listen_at(struct last_resort *r, struct watch *w, const char *fifo)
 void last_resort_begin(struct last_resort *r, struct supervisor *sup)
 {
 	r->sup = sup;
-	r->limit = (struct timer){ .on_expiry = on_patience_over, .owner = r };
+	r->limit = (struct timer){ .on_expiry = on_grace_over, .owner = r };
 	listen_at(r, &r->poweroff, POWEROFF_FIFO);
 	listen_at(r, &r->reboot, REBOOT_FIFO);
 }

@@ -45,17 +45,6 @@ static void add_plain(struct buf *out, const struct plain_field *texts, size_t n
 
 /* ---- lists of an answer's records ---- */
 
-int broken_record(const struct virt_reply *r, struct err *e)
-{
-	return err_set(e, ERR_INTERNAL, "%s has answered something that is no record", r->c->verb->name);
-}
-
-void records_of(struct virt_reply *r)
-{
-	r->record.at = buf_str(&r->c->records);
-	r->record.end = r->record.at + r->c->records.len;
-}
-
 /* The items, of which there are n, have been written behind the place of their number. */
 static int end_list(struct virt_reply *r, size_t count_at, uint32_t n, uint32_t all, struct err *e)
 {
@@ -146,7 +135,7 @@ int reply_pools(struct virt_reply *r, struct err *e)
 /* ---- the volumes of a pool ---- */
 
 /* One record of the index as an item of the list: pool, name and key, or the name alone. */
-static bool add_volume(struct buf *out, const struct pool *p, bool name_only, size_t i)
+static bool add_listed(struct buf *out, const struct pool *p, bool name_only, size_t i)
 {
 	const struct volindex_entry *entry = volindex_entry(&p->volumes.index, i);
 	size_t len;
@@ -192,7 +181,7 @@ void reply_take_index(struct call *c, const int fds[2], const struct file_part *
 		return;
 	buf_add(&c->records, (char[LIST_HEAD]){ 0 }, LIST_HEAD);
 	for (long i; q->listed < q->most && (i = volindex_walk(&p->volumes.index, &walk)) >= 0;) {
-		if (!add_volume(&c->records, p, q->row->reply == reply_volume_names, (size_t)i)) {
+		if (!add_listed(&c->records, p, q->row->reply == reply_volume_names, (size_t)i)) {
 			q->broken = true;
 			return;
 		}

@@ -12,6 +12,17 @@
 
 /* ---- lines ---- */
 
+int broken_record(const struct virt_reply *r, struct err *e)
+{
+	return err_set(e, ERR_INTERNAL, "%s has answered something that is no record", r->c->verb->name);
+}
+
+void records_of(struct virt_reply *r)
+{
+	r->record.at = buf_str(&r->c->records);
+	r->record.end = r->record.at + r->c->records.len;
+}
+
 /* The only record of an answer. */
 static int answer_record(struct virt_reply *r, struct err *e)
 {

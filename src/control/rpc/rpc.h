@@ -170,6 +170,9 @@ int virt_undecodable(struct err *e);
 int virt_text(struct virt_binding *b, const char **text, struct err *e);
 
 /* reply.c */
+/* Begin with the records of the answer, in r->record. */
+void records_of(struct virt_reply *r);
+int broken_record(const struct virt_reply *r, struct err *e);
 /* The fields of the answer's end, as r->end. */
 int answer_finals(struct virt_reply *r, struct err *e);
 /* Parts of several replies. */
@@ -192,9 +195,6 @@ int reply_secret(struct virt_reply *r, struct err *e);
 int reply_made_secret(struct virt_reply *r, struct err *e);
 
 /* lists.c */
-/* Begin with the records of the answer, in r->record. */
-void records_of(struct virt_reply *r);
-int broken_record(const struct virt_reply *r, struct err *e);
 int reply_pools(struct virt_reply *r, struct err *e);
 int reply_names(struct virt_reply *r, struct err *e);
 int reply_secrets(struct virt_reply *r, struct err *e);

@@ -6,7 +6,12 @@
 #ifndef POOLINIT_SUPERVISOR_COMPANIONS_COMPANIONS_H
 #define POOLINIT_SUPERVISOR_COMPANIONS_COMPANIONS_H
 
+#include <signal.h>
 #include "supervisor/inside.h"
+
+/* The root has changed. Our iscsid goes along (deps/open-iscsi/roots.patch). One that does not know this ends
+ * by it, and is started anew: where it is in our root already. */
+#define FOLLOW_SIGNAL SIGUSR1
 
 /* 0: it runs and answers, or has not been called for; else ERR_WAIT_SERVER with waits_for "service=NAME": it
  * is being brought up (-1), or that has failed and is tried again (-2). One of a pool's own that cannot be

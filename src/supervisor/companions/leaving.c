@@ -23,12 +23,10 @@
 #include "system/links.h"
 #include "system/sysfs.h"
 
-#define UNITS    "/run/systemd/system"
-#define NETWORKS "/run/systemd/network"
-#define UTAB     "/run/mount/utab"
-/* The root has changed: our iscsid goes along (deps/open-iscsi/roots.patch). */
-#define FOLLOW_SIGNAL SIGUSR1
-#define MOUNT_TRIES   20
+#define UNITS       "/run/systemd/system"
+#define NETWORKS    "/run/systemd/network"
+#define UTAB        "/run/mount/utab"
+#define MOUNT_TRIES 20
 
 /* The directory is made if need be. */
 static void leave_text(const char *dir, const char *name, const char *text)
@@ -259,6 +257,17 @@ static void mount_there(pid_t pid, const char *kind, const char *place)
 		log_error(LF_POOL, "cannot mount %s for iscsid: %s", path, strerror(errno));
 }
 
+/* Nothing may be mounted over what the real root has. One of whom it cannot be told is taken for such. */
+static bool in_our_root(pid_t pid)
+{
+	struct stat its, ours;
+	char path[32];
+
+	snprintf(path, sizeof(path), "/proc/%d/root", pid);
+	return stat(path, &its) < 0 || stat("/", &ours) < 0 ||
+	       (its.st_dev == ours.st_dev && its.st_ino == ours.st_ino);
+}
+
 /* One that is not ours would end by the signal, and another one breaks each session so as to make it its
  * own: it stays where it is, and is given back what it looks at: the kernel, and whether whoever asks it is
  * root. */
@@ -280,7 +289,7 @@ void services_follow_root(struct supervisor *s)
 	for (size_t i = 0; service_at(s, i, &v); i++) {
 		if (!v.pid || !v.service->programs)
 			continue;
-		if (takes_signal(v.pid, FOLLOW_SIGNAL))
+		if (takes_signal(v.pid, FOLLOW_SIGNAL) || in_our_root(v.pid))
 			kill(v.pid, FOLLOW_SIGNAL);
 		else
 			live_where_it_is(v.pid);

@@ -186,7 +186,8 @@ static void on_service_exit(struct watch *w, uint32_t events)
 	r->worker = NULL;
 	struct pool *p = r->pool ? pool_by_name(r->sup, r->pool) : NULL;
 	r->released |= r->pool && !(p && p->want.active);
-	if (r->state == SERVICE_STOPPING || r->released) {
+	if (r->state == SERVICE_STOPPING || r->released ||
+	    (WIFSIGNALED(status) && WTERMSIG(status) == FOLLOW_SIGNAL)) {
 		service_ended(r);
 		return;
 	}
