@@ -42,8 +42,11 @@ int answer_finals(struct virt_reply *r, struct err *e)
 	buf_adds(&line, "\n");
 	r->end.at = buf_str(&line);
 	r->end.end = r->end.at + line.len;
-	return record_next(&r->end) ? 0
-	                            : err_set(e, ERR_INTERNAL, "%s has answered nothing", r->c->verb->name);
+
+	bool found = record_next(&r->end);
+
+	r->end.at = r->end.end = NULL; /* the line goes: what was read of it is the reader's */
+	return found ? 0 : err_set(e, ERR_INTERNAL, "%s has answered nothing", r->c->verb->name);
 }
 
 /* What a flag's word says. */
