@@ -479,8 +479,9 @@ int shutdown_begin(struct shutdown *s, const char *how, struct err *e)
 	s->step = -1;
 	s->timer = (struct timer){ .on_expiry = on_step_timer, .owner = s };
 	log_info(LF_BOOT, "%s: stopping everything, at most %d s", way->says, (int)(SHUTDOWN_BOUND / 1000));
-	supervisor_let_go(s->sup,
-	                  &(struct letting_go){ .patience = SERVER_PATIENCE, .within = SHUTDOWN_BOUND });
+	if (s->machine) /* else sessions are the host's */
+		supervisor_let_go(s->sup, &(struct letting_go){ .patience = SERVER_PATIENCE,
+		                                                .within = SHUTDOWN_BOUND });
 	/* From the loop, so that whoever asked is answered first. */
 	time_for(s, 0);
 	return 0;

@@ -252,17 +252,9 @@ static bool step_input(struct peer *p)
 	return peer_codec(p)->take(p);
 }
 
-/* One step with what is there: false if there is nothing to do before more bytes come, go, or the supervisor
- * answers. */
-static bool step(struct peer *p)
+/* What the client says next. False: nothing, before more bytes come, go, or the supervisor answers. */
+static bool step_request(struct peer *p)
 {
-	if (calls_stream(p))
-		return true;
-	struct call *over = calls_answerable(p);
-	if (over) {
-		answer(p, over);
-		return true;
-	}
 	if (p->dead || p->closing || sending_is_on(&p->files) || peer_unsent(p) >= CONTROL_OUT_LIMIT)
 		return false;
 	if (p->feeding ? p->feeding->stage != CALL_PAYLOAD : p->ncalls >= peer_codec(p)->calls)
@@ -278,6 +270,32 @@ static bool step(struct peer *p)
 	else if (p->eof)
 		end_of_input(p);
 	return false;
+}
+
+static bool step_stream(struct peer *p)
+{
+	p->streamed = calls_stream(p);
+	return p->streamed;
+}
+
+/* One step with what is there: false if there is nothing to do. A stream that never lacks bytes lets a
+ * request go first after each of its steps: it may be the one that ends it. */
+static bool step(struct peer *p)
+{
+	struct call *over = calls_answerable(p);
+	bool request_first = p->streamed && !p->feeding;
+
+	if (over) {
+		answer(p, over);
+		return true;
+	}
+	if (!request_first && step_stream(p))
+		return true;
+	if (step_request(p)) {
+		p->streamed = false;
+		return true;
+	}
+	return request_first && step_stream(p);
 }
 
 /* The buffer is made in its full size: one that grows leaves copies behind. A worker that is forked while
@@ -358,8 +376,6 @@ static void work(struct peer *p)
 
 	peer_flush(p);
 	while (!p->dead && ran && budget > 0) {
-		bool unsent = !peer_all_sent(p);
-
 		for (ran = false; !p->dead && budget > 0 && step(p);
 		     budget -= calls_any_streams(p) ? STREAM_COST : 1)
 			ran = true;
@@ -367,8 +383,6 @@ static void work(struct peer *p)
 		 * for that with nobody to wake it. */
 		if (!p->dead && ran)
 			peer_flush(p);
-		/* A stream that found no room has it now, and nobody else tells it so. */
-		ran |= unsent && peer_all_sent(p);
 	}
 	p->busy = budget <= 0;
 }

@@ -83,8 +83,9 @@ struct peer {
 	/* With p->feeding: its codec takes the next bytes from the socket itself; but not before the worker
 	 * has read something. */
 	bool spliced, held_up;
-	bool sealed;  /* no descriptor can be in its socket: bytes are taken without a look at them */
-	bool trusted; /* it has shown that it may see private secrets */
+	bool streamed; /* the last step was one of a stream */
+	bool sealed;   /* no descriptor can be in its socket: bytes are taken without a look at them */
+	bool trusted;  /* it has shown that it may see private secrets */
 };
 
 static inline const struct codec *peer_codec(const struct peer *p)

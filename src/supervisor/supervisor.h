@@ -406,6 +406,9 @@ void supervisor_followed(struct supervisor *s);
  * other one for as long as it runs. supervisor_pack() makes them. */
 #define POWEROFF_FIFO "/run/initramfs/poolinit-poweroff"
 #define REBOOT_FIFO   "/run/initramfs/poolinit-reboot"
+/* Does the device lie on a session that there is? sysfs is asked, and nothing is read of the device. In
+ * leaving.c. */
+bool supervisor_on_session(dev_t dev);
 /* Storage on a network is not awaited for ever by a machine that ends. */
 struct letting_go {
 	uint64_t patience, within;  /* ms: that a server may not answer; that they are watched */

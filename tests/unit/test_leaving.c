@@ -95,7 +95,7 @@ static void where_systemd_is_not_init_nothing_looks_as_if_it_were(void)
 static void a_mount_that_does_not_lie_on_a_session_is_not_noted(void)
 {
 	CHECK(access(UTAB, F_OK) < 0);
-	CHECK(!is_of_a_session(makedev(1, 3)) && !is_session_disk("no-such-disk"));
+	CHECK(!supervisor_on_session(makedev(1, 3)) && !is_session_disk("no-such-disk"));
 }
 
 int main(void)

@@ -42,23 +42,27 @@ static struct out *place_of_session(struct out list[SESSIONS], int sid)
 	return free_place;
 }
 
-static void end_session(const char *name, const char *sid, struct op *op)
+/* False: it is there still. iscsid may be busy, or just being started anew. */
+static bool end_session(const char *name, const char *sid, bool told, struct op *op)
 {
 	const char *const logout[] = { "iscsiadm", "-m", "session", "-r", sid, "-u", NULL };
 	char path[300], iqn[IQN_MAX] = "?";
 	struct op now = { .deadline = clock_ms() + LET_GO };
 	struct err e = { 0 };
+	int rc;
 
 	snprintf(path, sizeof(path), "/sys/class/iscsi_session/%s/targetname", name);
 	file_read_line(AT_FDCWD, path, iqn, sizeof(iqn));
-	if (iscsiadm_run(logout, ISCSIADM_NO_SESSION, "it", &now, &e) < 0)
+	rc = iscsiadm_run(logout, 0, "it", &now, &e);
+	if (rc < 0 && !told)
 		op_note(op, "the target %s does not answer, and its session cannot be ended: %s", iqn,
 		        e.message);
-	else
+	if (rc == 0)
 		op_note(op,
 		        "the target %s does not answer, and its session is ended: what was to be written "
 		        "there is lost",
 		        iqn);
+	return rc == 0;
 }
 
 /* One that is logged in, or is just being made, has all its patience. */
@@ -75,10 +79,11 @@ static void look_at_session(const char *name, uint64_t patience, struct out list
 		at->since = 0;
 	else if (!at->since)
 		at->since = clock_ms();
-	if (!at->since || at->told || clock_ms() - at->since < patience)
+	if (!at->since || clock_ms() - at->since < patience)
 		return;
+	if (!end_session(name, sid, at->told, op))
+		at->since = clock_ms();
 	at->told = true;
-	end_session(name, sid, op);
 }
 
 void iscsi_let_go(struct op *op, uint64_t patience)

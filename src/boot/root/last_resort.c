@@ -9,16 +9,18 @@
 #include "boot/root/last_resort.h"
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <sys/epoll.h>
+#include <sys/stat.h>
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/util.h"
 #include "boot/root/root.h"
 
-#define GRACE      SECONDS(7)  /* for process 1, once something was given up */
-#define END_TIME   SECONDS(18) /* for our own end of the machine */
-#define STOP_TIME  SECONDS(5)  /* for the pools, when what they wait for fails */
-#define WATCH_TIME SECONDS(1800)
+#define GRACE      SECONDS(7)   /* for process 1, once something was given up */
+#define END_TIME   SECONDS(18)  /* for our own end of the machine */
+#define STOP_TIME  SECONDS(5)   /* for the pools, when what they wait for fails */
+#define WATCH_TIME SECONDS(300) /* a shutdown that was cancelled is no danger for longer */
 _Static_assert(SERVER_PATIENCE + GRACE + END_TIME <= SHUTDOWN_BOUND,
                "a dead root is not worth more time than another");
 
@@ -27,6 +29,8 @@ static void on_grace_over(struct timer *t)
 	struct last_resort *r = t->owner;
 	struct err e = { 0 };
 
+	if (supervisor_on_session(r->root)) /* it was another one that is gone */
+		return;
 	log_error(LF_BOOT,
 	          "process 1 does not end the machine, whose storage has gone: it is ended without it");
 	r->watchdog.fd = -1; /* it is process 1's */
@@ -61,7 +65,16 @@ static void on_fifo_end(struct watch *w, uint32_t events)
 {
 	struct last_resort *r = w->owner;
 
+	struct pollfd other = { .fd = w == &r->reboot ? r->poweroff.fd : r->reboot.fd };
+
 	(void)events;
+	if (poll(&other, 1, 0) > 0 && (other.revents & POLLHUP)) {
+		log_info(LF_BOOT,
+		         "process 1 has closed all that it had: it ends the machine itself, or has failed");
+		unwatch(r, &r->poweroff);
+		unwatch(r, &r->reboot);
+		return;
+	}
 	r->verb = w == &r->reboot ? "reboot" : "poweroff";
 	unwatch(r, &r->poweroff);
 	unwatch(r, &r->reboot);
@@ -85,7 +98,10 @@ static void listen_at(struct last_resort *r, struct watch *w, const char *fifo)
 
 void last_resort_begin(struct last_resort *r, struct supervisor *sup)
 {
+	struct stat st;
+
 	r->sup = sup;
+	r->root = stat("/", &st) == 0 ? st.st_dev : 0;
 	r->limit = (struct timer){ .on_expiry = on_grace_over, .owner = r };
 	listen_at(r, &r->poweroff, POWEROFF_FIFO);
 	listen_at(r, &r->reboot, REBOOT_FIFO);
@@ -95,7 +111,7 @@ uint64_t last_resort_stop_time(struct last_resort *r)
 {
 	if (r->sup)
 		loop_disarm(supervisor_loop(r->sup), &r->limit);
-	return r->gone ? STOP_TIME : ROOT_STOP_TIME;
+	return r->gone && !supervisor_on_session(r->root) ? STOP_TIME : ROOT_STOP_TIME;
 }
 
 void last_resort_end(struct last_resort *r)

@@ -14,6 +14,7 @@
 /* All of it is its own. One of zeroes does nothing. */
 struct last_resort {
 	struct supervisor *sup;
+	dev_t root;
 	struct watch poweroff, reboot; /* process 1 has the other end of each until then */
 	const char *verb;              /* which it was; NULL: neither yet */
 	struct timer limit;

@@ -117,15 +117,19 @@ int reply_pools(struct virt_reply *r, struct err *e)
 	uint32_t n = 0, all = 0;
 
 	xdr_put(r->out, 0);
-	for (records_of(r); record_next(&r->record); all++) {
-		while (p && !streq(p->name, answer_field(&r->record, "name")))
-			p = p->next;
-		if (!p)
-			return broken_record(r, e);
+	for (records_of(r); record_next(&r->record);) {
+		const struct pool *found = p;
+
+		while (found && !streq(found->name, answer_field(&r->record, "name")))
+			found = found->next;
+		if (!found) /* it has gone since */
+			continue;
+		p = found->next;
+		all++;
 		if (n >= r->q->most)
 			continue;
-		xdr_put_text(r->out, p->name);
-		buf_add(r->out, p->uuid.b, sizeof(p->uuid.b));
+		xdr_put_text(r->out, found->name);
+		buf_add(r->out, found->uuid.b, sizeof(found->uuid.b));
 		n++;
 	}
 	xdr_put(r->out, all);

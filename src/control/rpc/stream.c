@@ -252,8 +252,10 @@ static bool splice_upload(struct call *c)
 		p->dead = true; /* in the midst of a packet */
 	else if (errno == EINTR)
 		return true;
-	else if (errno != EAGAIN)
+	else if (errno == EPIPE)
 		return worker_is_deaf(c);
+	else if (errno != EAGAIN)
+		p->dead = true;
 	else if (poll(&room, 1, 0) == 0) { /* it is the pipe that is full */
 		p->held_up = true;
 		return stream_await(c, EPOLLOUT);
@@ -314,11 +316,13 @@ static bool splice_download(struct call *c, uint64_t most)
 	const int fds[] = { c->stream.fd, -1 };
 	size_t start;
 
+	if (!sending_begin(&p->files, fds, &part, 1)) /* no descriptor is left: through memory, then */
+		return false;
+	p->files.pipe = true;
 	say_reply(q, &p->out);
 	start = packet_begin(&p->out, &q->head, PACKET_STREAM, PACKET_CONTINUE);
 	packet_end(&p->out, start, part.len);
-	p->dead = p->out.failed || !sending_begin(&p->files, fds, &part, 1);
-	p->files.pipe = true;
+	p->dead = p->dead || p->out.failed;
 	q->stream.frame.length -= least(part.len, q->stream.frame.length);
 	return true;
 }

@@ -154,7 +154,7 @@ static bool is_session_disk(const char *sysname)
 	return sysfs_block("/sys", sysname, dir, &part) && strstr(dir, "/session");
 }
 
-static bool is_of_a_session(dev_t dev)
+bool supervisor_on_session(dev_t dev)
 {
 	cleanup_buf struct buf below = BUF_INIT;
 	char name[64];
@@ -184,7 +184,7 @@ static int note_remote_mount(const struct mount_entry *m, void *arg)
 	struct remote_mounts *r = arg;
 
 	if (!path_is_below(m->target, r->root) && !strpbrk(m->target, " \t\\") &&
-	    !strpbrk(m->root, " \t\\") && is_of_a_session(m->dev))
+	    !strpbrk(m->root, " \t\\") && supervisor_on_session(m->dev))
 		buf_printf(&r->lines, "SRC=%s TARGET=%s ROOT=%s OPTS=_netdev\n", m->source, m->target,
 		           m->root);
 	return 0;
@@ -202,6 +202,17 @@ static void note_remote_mounts(const char *root)
 	buf_free(&r.lines);
 }
 
+/* Only a root on a session can leave process 1 without what it runs. */
+static void leave_word_of_the_end(const char *root)
+{
+	struct stat st;
+
+	if (stat(root, &st) < 0 || !supervisor_on_session(st.st_dev))
+		return;
+	have_end_told(POWEROFF_FIFO, "poweroff.target halt.target");
+	have_end_told(REBOOT_FIFO, "reboot.target kexec.target");
+}
+
 bool services_pack(const struct supervisor *s, const char *root, bool systemd)
 {
 	struct service_view v;
@@ -217,8 +228,7 @@ bool services_pack(const struct supervisor *s, const char *root, bool systemd)
 	}
 	if (any && systemd) {
 		keep_addresses(root);
-		have_end_told(POWEROFF_FIFO, "poweroff.target halt.target");
-		have_end_told(REBOOT_FIFO, "reboot.target kexec.target");
+		leave_word_of_the_end(root);
 	}
 	if (any)
 		note_remote_mounts(root);

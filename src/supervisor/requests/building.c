@@ -45,7 +45,8 @@ static void on_work_done(struct worker *w, const struct err *e, bool left)
 		pool_want(p, false);
 	if (r)
 		request_end(r, e);
-	if (!e || !failed || !p->want.active)               /* else nothing has changed that it failed for */
+	if (!e || !failed || !p->want.active ||
+	    p->tries.again)                                 /* else nothing has changed that it failed for */
 		loop_arm(p->sup->loop, &p->tries.retry, 0); /* pool-destroy may have called us */
 	w->sup->up->step_shutdown(w->sup);
 }
