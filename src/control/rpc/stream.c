@@ -248,15 +248,15 @@ static bool splice_upload(struct call *c)
 		c->stream.left -= (uint64_t)n;
 		return true;
 	}
-	if (n == 0)
-		p->dead = true; /* in the midst of a packet */
-	else if (errno == EINTR)
+	if (n < 0 && errno == EINTR)
 		return true;
-	else if (errno == EPIPE)
+	if (n < 0 && errno == EPIPE)
 		return worker_is_deaf(c);
-	else if (errno != EAGAIN)
+	if (n == 0 || errno != EAGAIN) { /* the client has ended, in the midst of a packet */
 		p->dead = true;
-	else if (poll(&room, 1, 0) == 0) { /* it is the pipe that is full */
+		return false;
+	}
+	if (poll(&room, 1, 0) == 0) { /* it is the pipe that is full */
 		p->held_up = true;
 		return stream_await(c, EPOLLOUT);
 	}
