@@ -12,7 +12,8 @@
 #include "control/call.h"
 #include "control/server.h"
 
-/* bytes of a stream at once: no more of one is ever in memory, and as much in the input buffer */
+/* bytes of a stream at once: no more of one is in our memory (its pipe may hold more), and as much in the
+ * input buffer */
 #define STREAM_CHUNK (64 * 1024)
 #define INPUT_SIZE   (CONTROL_IN_LIMIT + STREAM_CHUNK + 1)
 
