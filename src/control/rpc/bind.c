@@ -81,6 +81,18 @@ static int bind_text(struct virt_binding *b, const char *as, struct err *e)
 	return virt_text(b, &text, e) < 0 ? -1 : bind_give(b, as, text, e);
 }
 
+/* libvirt has a code of its own for a type that nobody knows. */
+static int bind_type(struct virt_binding *b, const char *as, struct err *e)
+{
+	const char *word;
+
+	if (virt_text(b, &word, e) < 0)
+		return -1;
+	if (pool_type_from_word(word) < 0)
+		return err_set(e, ERR_INTERNAL, "there is no pool type \"%.80s\"", word);
+	return bind_give(b, as, word, e);
+}
+
 /* "//" and "/./" are "/": what is longer than it need be is made shorter where it stands. */
 static int bind_path(struct virt_binding *b, const char *as, struct err *e)
 {
@@ -437,7 +449,7 @@ static const struct {
 	int (*bind)(struct virt_binding *b, const char *as, struct err *e);
 	const char *as;
 } kinds_of_arguments[VIRT_KINDS] = {
-	[VIRT_TYPE] = { bind_text, "type" },
+	[VIRT_TYPE] = { bind_type, "type" },
 	[VIRT_KEY] = { bind_text, "key" },
 	[VIRT_PATH] = { bind_path, "path" },
 	[VIRT_CAPACITY] = { bind_number, "capacity" },

@@ -67,9 +67,9 @@ static void virt_leave(struct peer *p)
 /* ---- refusing ---- */
 
 static void refuse_packet(struct peer *p, const struct packet_header *h, enum packet_domain domain,
-                          const struct err *e)
+                          const struct packet_code *codes, const struct err *e)
 {
-	packet_error(&p->out, h, PACKET_REPLY, domain, NULL, e);
+	packet_error(&p->out, h, PACKET_REPLY, domain, codes, e);
 	p->dead = p->dead || p->out.failed;
 }
 
@@ -142,7 +142,7 @@ static void begin_call(struct virt_binding *b, const char *packet, const struct 
 	b->x = (struct xdr){ .at = (const unsigned char *)c->text + PACKET_HEAD,
 		             .left = h->length - PACKET_HEAD };
 	if (virt_bind(b, &e) < 0) {
-		refuse_packet(b->p, h, virt_domain(row), &e);
+		refuse_packet(b->p, h, virt_domain(row), NULL, &e);
 		call_free(c);
 	} else if (b->awaited) {
 		await_pool(b);
@@ -164,7 +164,7 @@ static void answer_here(struct virt_binding *b, char *packet, const struct packe
 	if (row->local(b, out, &e) < 0) {
 		if (!out->failed)
 			out->len = before;
-		refuse_packet(b->p, h, DOMAIN_RPC, &e);
+		refuse_packet(b->p, h, DOMAIN_RPC, row->codes, &e);
 		return;
 	}
 	packet_end(out, start, 0);
@@ -179,7 +179,7 @@ static void take_call(struct peer *p, char *packet, const struct packet_header *
 	struct err e = { 0 };
 
 	if (check_header(p, h, row, &e) < 0)
-		refuse_packet(p, h, DOMAIN_RPC, &e);
+		refuse_packet(p, h, DOMAIN_RPC, NULL, &e);
 	else if (row->local)
 		answer_here(&b, packet, h, row);
 	else
@@ -210,7 +210,7 @@ static bool begin_packet(struct peer *p, const struct packet_header *h)
 	struct err e = { 0 };
 
 	if (check_header(p, h, row, &e) < 0 || check_packet_length(p, h, row, &e) < 0) {
-		refuse_packet(p, h, e.class == ERR_DENIED ? virt_domain(row) : DOMAIN_RPC, &e);
+		refuse_packet(p, h, e.class == ERR_DENIED ? virt_domain(row) : DOMAIN_RPC, NULL, &e);
 		buf_consume(&p->in, PACKET_HEAD);
 		p->skip = h->length - PACKET_HEAD;
 		return true;

@@ -68,6 +68,7 @@ enum {
 	CODE_INTERNAL = 1,
 	CODE_NO_MEMORY = 2,
 	CODE_NO_SUPPORT = 3,
+	CODE_NO_CONNECTION = 5,
 	CODE_INVALID_ARGUMENT = 8,
 	CODE_FAILED = 9,
 	CODE_XML = 27,
@@ -82,6 +83,7 @@ enum {
 	CODE_INVALID_SECRET = 65,
 	CODE_NO_SECRET = 66,
 	CODE_TIMEOUT = 68,
+	CODE_UNSUPPORTED_ARGUMENT = 74,
 	CODE_WRONG_FORMAT = 75,
 	CODE_BUSY = 87,
 	CODE_VOLUME_EXISTS = 90,
@@ -122,19 +124,35 @@ static const unsigned char codes[ERR_CLASSES] = {
 	[ERR_NO_MEMORY] = CODE_NO_MEMORY,
 };
 
-const struct packet_code codes_of_documents[] = { { ERR_INVALID, CODE_XML }, { ERR_NONE, 0 } };
-const struct packet_code codes_of_volumes[] = { { ERR_INVALID, CODE_XML },
-	                                        { ERR_EXISTS, CODE_VOLUME_EXISTS },
-	                                        { ERR_NONE, 0 } };
-const struct packet_code codes_of_marks[] = { { ERR_STATE, CODE_INTERNAL }, { ERR_NONE, 0 } };
-const struct packet_code codes_of_values[] = { { ERR_DENIED, CODE_INVALID_SECRET }, { ERR_NONE, 0 } };
+/* clang-format off */
+const struct packet_code codes_of_documents[] = { { ERR_INVALID, CODE_XML, false }, { 0 } };
+const struct packet_code codes_of_volumes[] = {
+	{ ERR_INVALID, CODE_XML, false }, { ERR_EXISTS, CODE_VOLUME_EXISTS, false }, { 0 }
+};
+const struct packet_code codes_of_marks[] = { { ERR_STATE, CODE_INTERNAL, false }, { 0 } };
+const struct packet_code codes_of_values[] = { { ERR_DENIED, CODE_INVALID_SECRET, false }, { 0 } };
+const struct packet_code codes_of_names[] = {
+	{ ERR_INVALID, CODE_NO_CONNECTION, true }, { ERR_UNSUPPORTED, CODE_INTERNAL, true }, { 0 }
+};
+const struct packet_code codes_of_events[] = { { ERR_INVALID, CODE_INVALID_ARGUMENT, true }, { 0 } };
+const struct packet_code codes_of_identities[] = { { ERR_UNKNOWN_KEY, CODE_UNSUPPORTED_ARGUMENT, true }, { 0 } };
+/* clang-format on */
 
-static unsigned code_of(const struct packet_code *special, enum err_class class)
+static struct packet_code code_of(const struct packet_code *special, enum err_class class)
 {
 	for (; special && special->class != ERR_NONE; special++)
 		if (special->class == class)
-			return special->code;
-	return (unsigned)class < ERR_CLASSES ? codes[class] : (unsigned)CODE_INTERNAL;
+			return *special;
+	return (struct packet_code){ .class = class,
+		                     .code = (unsigned)class < ERR_CLASSES ? codes[class]
+		                                                           : (unsigned)CODE_INTERNAL };
+}
+
+static enum packet_domain domain_of(const struct packet_code *code, enum packet_domain domain)
+{
+	if (code->apart)
+		return DOMAIN_NONE;
+	return code->code == CODE_RPC ? DOMAIN_RPC : domain;
 }
 
 /* An optional text that is there. */
@@ -148,10 +166,10 @@ void packet_error(struct buf *out, const struct packet_header *h, enum packet_ty
                   enum packet_domain domain, const struct packet_code *special, const struct err *e)
 {
 	size_t start = packet_begin(out, h, type, PACKET_ERROR);
-	unsigned code = code_of(special, e->class);
+	struct packet_code code = code_of(special, e->class);
 
-	xdr_put(out, code);
-	xdr_put(out, code == CODE_RPC ? DOMAIN_RPC : domain);
+	xdr_put(out, code.code);
+	xdr_put(out, domain_of(&code, domain));
 	put_some(out, e->message); /* go-libvirt takes it for granted that there is one */
 	xdr_put(out, LEVEL_IS_ERROR);
 	xdr_put(out, 0); /* no domain (a guest) */

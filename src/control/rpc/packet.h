@@ -62,11 +62,15 @@ void packet_empty(struct buf *out, const struct packet_header *h, enum packet_ty
 struct packet_code {
 	enum err_class class;
 	unsigned code;
+	bool apart; /* in DOMAIN_NONE, whatever the procedure is about */
 };
 extern const struct packet_code codes_of_documents[]; /* pools and secrets by their XML */
 extern const struct packet_code codes_of_volumes[];   /* the same for volumes */
 extern const struct packet_code codes_of_marks[];     /* for autostart: of a transient pool */
 extern const struct packet_code codes_of_values[];    /* of secrets */
+extern const struct packet_code codes_of_names[];     /* by which a connection is opened */
+extern const struct packet_code codes_of_events[];    /* for who registers for them */
+extern const struct packet_code codes_of_identities[];
 /* A whole packet that says e. special: or NULL. */
 void packet_error(struct buf *out, const struct packet_header *h, enum packet_type type,
                   enum packet_domain domain, const struct packet_code *special, const struct err *e);

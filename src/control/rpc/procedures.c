@@ -12,7 +12,7 @@
 /* clang-format off */
 static const struct virt_procedure rows[] = {
 	/* ---- the connection ---- */
-	{ 1, .local = session_open, .early = true },
+	{ 1, .local = session_open, .early = true, .codes = codes_of_names },
 	{ 2, .local = session_close, .early = true },
 	{ 3, .local = session_type },
 	{ 4, .local = session_version },
@@ -27,11 +27,11 @@ static const struct virt_procedure rows[] = {
 	{ 157, .local = session_version },
 	{ 360, .local = session_nothing },
 	{ 361, .local = session_nothing },
-	{ 368, .local = events_register },
+	{ 368, .local = events_register, .codes = codes_of_events },
 	{ 369, .local = events_deregister },
-	{ 380, .local = events_register_secret },
+	{ 380, .local = events_register_secret, .codes = codes_of_events },
 	{ 381, .local = events_deregister },
-	{ 419, .local = session_identity },
+	{ 419, .local = session_identity, .codes = codes_of_identities },
 	{ 403, "pool-capabilities", .args = { VIRT_FLAGS }, .reply = reply_document },
 
 	/* ---- pools ---- */

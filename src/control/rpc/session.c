@@ -21,8 +21,9 @@
 /* ---- opening ---- */
 
 /* Is the name one that we go by: "storage:///system" and the like, with any query behind it? A client that
- * names nothing takes what is there. */
-static bool is_our_name(const char *name)
+ * names nothing takes what is there. Clients are told apart a driver, or a host, that is not here, and a path
+ * that the driver does not have. */
+static int check_name(const char *name, struct err *e)
 {
 	static const char *const drivers[] = { "storage", "secret", "qemu" };
 	const char *colon = strchr(name, ':');
@@ -30,14 +31,20 @@ static bool is_our_name(const char *name)
 	bool driver = false;
 
 	if (!*name)
-		return true;
+		return 0;
 	for (size_t i = 0; i < ARRAY_LEN(drivers); i++)
 		driver |= len == strlen(drivers[i]) && strncmp(name, drivers[i], len) == 0;
 	if (!driver || !starts_with(colon, ":///"))
-		return false;
+		return err_set(e, ERR_INVALID,
+		               "nothing goes by the name \"%.200s\" here: storage:///system and "
+		               "secret:///system do",
+		               name);
 	len = strcspn(colon + 4, "?");
-	return (len == 6 && strncmp(colon + 4, "system", len) == 0) ||
-	       (len == 7 && strncmp(colon + 4, "session", len) == 0 && geteuid() != 0);
+	if ((len == 6 && strncmp(colon + 4, "system", len) == 0) ||
+	    (len == 7 && strncmp(colon + 4, "session", len) == 0 && geteuid() != 0))
+		return 0;
+	return err_set(e, ERR_UNSUPPORTED, "there is no \"%.200s\" here: \"%.*s:///system\" there is", name,
+	               (int)(colon - name), name);
 }
 
 int session_open(struct virt_binding *b, struct buf *out, struct err *e)
@@ -56,11 +63,8 @@ int session_open(struct virt_binding *b, struct buf *out, struct err *e)
 		return virt_undecodable(e);
 	if (s->open)
 		return err_set(e, ERR_INTERNAL, "this connection is open already");
-	if (!is_our_name(name))
-		return err_set(e, ERR_INVALID,
-		               "nothing goes by the name \"%.200s\" here: storage:///system and "
-		               "secret:///system do",
-		               name);
+	if (check_name(name, e) < 0)
+		return -1;
 	s->uri = strdup(*name ? name : "storage:///system");
 	if (!s->uri)
 		return err_set(e, ERR_NO_MEMORY, "out of memory");
