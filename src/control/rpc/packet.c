@@ -135,7 +135,9 @@ const struct packet_code codes_of_names[] = {
 	{ ERR_INVALID, CODE_NO_CONNECTION, true }, { ERR_UNSUPPORTED, CODE_INTERNAL, true }, { 0 }
 };
 const struct packet_code codes_of_events[] = { { ERR_INVALID, CODE_INVALID_ARGUMENT, true }, { 0 } };
-const struct packet_code codes_of_identities[] = { { ERR_UNKNOWN_KEY, CODE_UNSUPPORTED_ARGUMENT, true }, { 0 } };
+const struct packet_code codes_of_identities[] = {
+	{ ERR_UNKNOWN_KEY, CODE_UNSUPPORTED_ARGUMENT, true }, { 0 }
+};
 /* clang-format on */
 
 static struct packet_code code_of(const struct packet_code *special, enum err_class class)

@@ -23,7 +23,7 @@
 /* Is the name one that we go by: "storage:///system" and the like, with any query behind it? A client that
  * names nothing takes what is there. Clients are told apart a driver, or a host, that is not here, and a path
  * that the driver does not have. */
-static int check_name(const char *name, struct err *e)
+static int check_uri(const char *name, struct err *e)
 {
 	static const char *const drivers[] = { "storage", "secret", "qemu" };
 	const char *colon = strchr(name, ':');
@@ -63,7 +63,7 @@ int session_open(struct virt_binding *b, struct buf *out, struct err *e)
 		return virt_undecodable(e);
 	if (s->open)
 		return err_set(e, ERR_INTERNAL, "this connection is open already");
-	if (check_name(name, e) < 0)
+	if (check_uri(name, e) < 0)
 		return -1;
 	s->uri = strdup(*name ? name : "storage:///system");
 	if (!s->uri)
