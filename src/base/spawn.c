@@ -57,7 +57,7 @@ const char *spawn_find(const char *name)
 {
 	static char path[512];
 
-	for (const char *dir = KEPT_PROGRAMS ":" TOOL_PATH; *dir;) {
+	for (const char *dir = KEPT_PROGRAMS ":/poolinit:" TOOL_PATH; *dir;) {
 		size_t len = strcspn(dir, ":");
 		int n = snprintf(path, sizeof(path), "%.*s/%s", (int)len, dir, name);
 

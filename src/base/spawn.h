@@ -52,8 +52,9 @@ int spawn_ok(struct tool *t, struct err *e);
 /* Last non-empty line of a tool's output, trimmed; points into b. */
 const char *spawn_last_line(struct buf *b);
 /* What an initramfs has left in memory: in the real root it goes before what has the same name there, and at
- * the end, when systemd has made its directory the root, it is found as /usr/sbin. */
-#define KEPT_PROGRAMS "/run/initramfs/usr/sbin"
+ * the end, when systemd has made /run/initramfs the root, it is found as /poolinit. The directory is ours
+ * alone: dracut and mkinitcpio unpack a whole system in /run/initramfs, whose tools are not meant for us. */
+#define KEPT_PROGRAMS "/run/initramfs/poolinit"
 /* Full path of a tool in KEPT_PROGRAMS or /sbin:/bin:/usr/sbin:/usr/bin:/usr/local/…; NULL if there is none.
  * Static storage. */
 const char *spawn_find(const char *name);

@@ -57,6 +57,14 @@ static void programs_are_there_and_can_be_run(void)
 	CHECK_STR(spawn_find("sh"), KEPT_PROGRAMS "/sh");
 }
 
+/* dracut and mkinitcpio unpack a whole initramfs there for the end. */
+static void what_others_unpack_beside_them_is_not_run(void)
+{
+	fixture_bytes("/run/initramfs/usr/sbin/env", "", 0);
+	CHECK(chmod("/run/initramfs/usr/sbin/env", 0755) == 0);
+	CHECK(spawn_find("env") && !starts_with(spawn_find("env"), "/run/"));
+}
+
 /* The second change of root of a machine finds them as they are, and in use. */
 static void they_are_not_written_over_themselves(void)
 {
@@ -73,7 +81,7 @@ static void the_service_of_that_name_is_there_in_name(void)
 	CHECK(strstr(text, "[Service]\n") && strstr(text, "\nExecStart=\nExecStart=/bin/true\n"));
 	CHECK(strstr(text, "\nExecStartPre=\n") && strstr(text, "\nRestart=no\n"));
 	CHECK(strstr(text_of(UNITS "/iscsid.socket.d/poolinit.conf"),
-	             "ConditionPathExists=!/run/initramfs/usr/sbin"));
+	             "ConditionPathExists=!" KEPT_PROGRAMS));
 	CHECK(access(UNITS "/other.service.d", F_OK) < 0);
 }
 
@@ -106,6 +114,7 @@ int main(void)
 	}
 	RUN(without_one_that_runs_nothing_is_left);
 	RUN(programs_are_there_and_can_be_run);
+	RUN(what_others_unpack_beside_them_is_not_run);
 	RUN(they_are_not_written_over_themselves);
 	RUN(the_service_of_that_name_is_there_in_name);
 	RUN(each_network_of_the_root_keeps_its_addresses);
