@@ -13,7 +13,9 @@
 #define ROOT "/run/sysroot"
 
 static const char *const programs[] = { "sh", "no-such-program", NULL };
+static const char *const all_there[] = { "sh", NULL };
 static const struct service with = { .name = "iscsid", .programs = programs }, without = { .name = "other" };
+static const struct service whole = { .name = "iscsid", .programs = all_there };
 static struct service_view views[2];
 static size_t nviews;
 
@@ -36,10 +38,28 @@ static const char *text_of(const char *path)
 static void without_one_that_runs_nothing_is_left(void)
 {
 	views[0] = (struct service_view){ .service = &without, .name = "other", .pid = 7 };
-	views[1] = (struct service_view){ .service = &with, .name = "iscsid" }; /* another one's is used */
+	views[1] = (struct service_view){ .service = &whole, .name = "iscsid", .state = "foreign" };
 	nviews = 2;
 	CHECK(!services_pack(NULL, ROOT, true));
 	CHECK(access("/run/initramfs", F_OK) < 0 && access("/run/systemd", F_OK) < 0);
+}
+
+/* It has ended, and is to be started again when a second is over: in the real root. */
+static void one_that_is_about_to_be_started_again_is_packed(void)
+{
+	views[1] = (struct service_view){ .service = &whole, .name = "iscsid", .state = "down" };
+	CHECK(services_pack(NULL, ROOT, true));
+	CHECK(access(KEPT_PROGRAMS "/sh", X_OK) == 0);
+	CHECK(access(UNITS "/iscsid.service.d/poolinit.conf", F_OK) == 0);
+}
+
+/* The root's own may mend the sessions then. */
+static void one_that_cannot_be_started_leaves_the_roots_own_alone(void)
+{
+	CHECK(rename("/run/systemd", "/run/packed") == 0);
+	views[1] = (struct service_view){ .service = &with, .name = "iscsid", .state = "down" };
+	CHECK(!services_pack(NULL, ROOT, true));
+	CHECK(access("/run/systemd", F_OK) < 0);
 }
 
 static void programs_are_there_and_can_be_run(void)
@@ -80,8 +100,7 @@ static void the_service_of_that_name_is_there_in_name(void)
 
 	CHECK(strstr(text, "[Service]\n") && strstr(text, "\nExecStart=\nExecStart=/bin/true\n"));
 	CHECK(strstr(text, "\nExecStartPre=\n") && strstr(text, "\nRestart=no\n"));
-	CHECK(strstr(text_of(UNITS "/iscsid.socket.d/poolinit.conf"),
-	             "ConditionPathExists=!" KEPT_PROGRAMS));
+	CHECK(strstr(text_of(UNITS "/iscsid.socket.d/poolinit.conf"), "ConditionPathExists=!" KEPT_PROGRAMS));
 	CHECK(access(UNITS "/other.service.d", F_OK) < 0);
 }
 
@@ -113,6 +132,8 @@ int main(void)
 		return 0;
 	}
 	RUN(without_one_that_runs_nothing_is_left);
+	RUN(one_that_is_about_to_be_started_again_is_packed);
+	RUN(one_that_cannot_be_started_leaves_the_roots_own_alone);
 	RUN(programs_are_there_and_can_be_run);
 	RUN(what_others_unpack_beside_them_is_not_run);
 	RUN(they_are_not_written_over_themselves);

@@ -41,20 +41,35 @@ static void leave_text(const char *dir, const char *name, const char *text)
 
 /* ---- programs ---- */
 
-static void keep_programs(const char *const *programs)
+/* Are all of them there? */
+static bool keep_programs(const char *const *programs)
 {
 	char path[PATH_MAX];
 	struct err e = { 0 };
+	bool all = true;
 
 	for (; *programs; programs++) {
 		const char *from = spawn_find(*programs);
 
+		all &= from != NULL;
 		if (!from || starts_with(from, KEPT_PROGRAMS "/"))
 			continue;
 		snprintf(path, sizeof(path), KEPT_PROGRAMS "/%s", *programs);
-		if (file_mkdirs(KEPT_PROGRAMS, 0755, &e) < 0 || file_copy_program(from, path, &e) < 0)
+		if (file_mkdirs(KEPT_PROGRAMS, 0755, &e) < 0 || file_copy_program(from, path, &e) < 0) {
 			log_warn(LF_POOL, "%s", e.message);
+			all = false;
+		}
 	}
+	return all;
+}
+
+/* It goes on in the real root: one that runs, and one that is started there because it has just failed here
+ * (in the root nobody else would mend its sessions). Not another one's, nor one whose programs are missing,
+ * as the root's own is used then. */
+static bool goes_on(const struct service_view *v)
+{
+	return v->service->programs && !streq_null(v->state, "foreign") &&
+	       (keep_programs(v->service->programs) || v->pid);
 }
 
 /* Two would take each other's sessions. The root's own service is active, because others ask whether it is,
@@ -219,10 +234,9 @@ bool services_pack(const struct supervisor *s, const char *root, bool systemd)
 	bool any = false;
 
 	for (size_t i = 0; service_at(s, i, &v); i++) {
-		if (!v.pid || !v.service->programs)
+		if (!goes_on(&v))
 			continue;
 		any = true;
-		keep_programs(v.service->programs);
 		if (systemd)
 			have_service_stand_back(v.service->name);
 	}
