@@ -14,14 +14,15 @@
 #include <sys/prctl.h>
 #include <sys/time.h>
 #include <sys/wait.h>
+#define supervisor_followed note_followed
 #include "check.h"
 #include "fixture.h"
 #include "base/clock.h"
 #include "base/file.h"
 #include "base/util.h"
 #include "boot/core.h"
-#include "boot/root/handover.h"
 #include "boot/root/root.h"
+#include "boot/root/handover.c"
 
 #define INITRAMFS "/tmp/initramfs"
 #define ROOT      INITRAMFS ROOT_DIR
@@ -32,12 +33,18 @@
 
 /* How often the supervisor has begun, and when the first one is killed, µs; 0: not at all. */
 static struct shared {
-	unsigned lives, kill_at;
+	unsigned lives, kill_at, followed;
 	char init[32];
 } * shared;
 
 static char *own_name; /* argv[0] of main(), which ps shows */
 static int report;     /* where the supervisor says that there is no init */
+
+void note_followed(struct supervisor *s)
+{
+	(void)s;
+	shared->followed++;
+}
 
 /* ---- as the init of the real root ---- */
 
@@ -179,6 +186,15 @@ static void when_over(void *arg, const struct err *e)
 
 	(void)arg;
 	if (e) {
+		sigset_t asked;
+
+		sigemptyset(&asked);
+		sigaddset(&asked, SIGUSR2);
+		sigprocmask(SIG_BLOCK, &asked, NULL);
+		kill(1, SIGUSR2);
+		CHECK(sigtimedwait(&asked, NULL, &(struct timespec){ .tv_sec = PATIENCE / 2000 }) == SIGUSR2);
+		if (check_case_failed)
+			say_and_end("process 1 does not hear of an end");
 		CHECK(write(report, e->message, strlen(e->message)) > 0);
 		return;
 	}
@@ -270,6 +286,7 @@ static void the_supervisor_lives_on_beside_the_real_init(void)
 {
 	CHECK_STR(run_machine("/sbin/init", 0), "good");
 	CHECK_INT(shared->lives, 1);
+	CHECK_INT(shared->followed, 1);
 }
 
 /* Killed late it leaves the init alone; killed early there is another one. */
@@ -297,6 +314,7 @@ static void an_init_that_cannot_run_is_told_and_process_1_stays(void)
 	CHECK_STR(run_machine("/in-the-root", 0), "cannot run /in-the-root: Permission denied");
 	CHECK_STR(run_machine("/nowhere", 0), "cannot run /nowhere: No such file or directory");
 	CHECK_INT(shared->lives, 1);
+	CHECK_INT(shared->followed, 1); /* iscsid, too, is in the root that has the mounts */
 }
 
 int main(int argc, char **argv)

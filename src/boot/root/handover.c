@@ -42,7 +42,7 @@
 static void become_init(const char *init, char **argv, int fd)
 {
 	char text[256];
-	sigset_t none;
+	sigset_t none, before;
 	int n;
 
 	sigemptyset(&none);
@@ -51,9 +51,11 @@ static void become_init(const char *init, char **argv, int fd)
 		n = snprintf(text, sizeof(text), "cannot enter the new root: %s", strerror(errno));
 	} else {
 		argv[0] = (char *)(uintptr_t)init;
-		sigprocmask(SIG_SETMASK, &none, NULL);
+		sigprocmask(SIG_SETMASK, &none, &before);
 		execv(init, argv);
 		n = snprintf(text, sizeof(text), "cannot run %.150s: %s", init, strerror(errno));
+		sigprocmask(SIG_SETMASK, &before,
+		            NULL); /* we hear again of an end, and of the supervisor's */
 	}
 	if (send(fd, text, (size_t)n, MSG_NOSIGNAL) < 0)
 		log_error(LF_BOOT, "%s", text);
@@ -205,11 +207,11 @@ static void on_first_answer(struct watch *w, uint32_t events)
 	loop_unwatch(supervisor_loop(h->sup), w);
 	close(h->to_first);
 	h->to_first = -1;
+	supervisor_followed(h->sup); /* with an init or without: the initramfs is empty */
 	if (n > 0) {
 		text[n] = '\0';
 		err_set(&e, ERR_STORAGE, "%s", text);
 	} else {
-		supervisor_followed(h->sup);
 		free_initramfs(h);
 	}
 	handover_over(h, e.class ? &e : NULL);
