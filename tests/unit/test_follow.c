@@ -177,6 +177,22 @@ static void asked_before(void)
 	CHECK_STR(ask("/"), "follow: this is no initramfs");
 }
 
+/* Whatever the path leads through may have a server that is dead: the supervisor does not go there. */
+static void asked_of_one_that_is_dead(void)
+{
+	char options[64];
+	int fuse = open("/dev/fuse", O_RDWR | O_CLOEXEC);
+
+	CHECK(fuse >= 0);
+	begin();
+	snprintf(options, sizeof(options), "fd=%d,rootmode=40000,user_id=0,group_id=0", fuse);
+	CHECK(mount("dead", "/srv", "fuse", 0, options) == 0);
+	alarm((unsigned)(PATIENCE / 1000));
+	CHECK_STR(ask("/srv/root"), "follow: no root is mounted at /srv/root");
+	alarm(0);
+	umount2("/srv", MNT_DETACH);
+}
+
 /* run-init would stop at it. */
 static void no_room_for_it(void)
 {
@@ -257,6 +273,7 @@ static void whoever_asks_finds_what_pools_have_mounted_in_the_new_root(void)
 {
 	CHECK(holds(asked_before));
 	CHECK(holds(no_room_for_it));
+	CHECK(access("/dev/fuse", F_OK) < 0 || holds(asked_of_one_that_is_dead));
 }
 
 static void a_change_that_nobody_told_of_is_followed(void)

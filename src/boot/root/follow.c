@@ -14,6 +14,7 @@
 #include <sys/stat.h>
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/mountinfo.h"
 #include "base/util.h"
 #include "boot/early.h"
 #include "boot/root/ending.h"
@@ -105,13 +106,16 @@ static void let_go(struct follow *f, uint64_t quiet_within)
 
 int follow_ask(struct follow *f, const char *root, struct waiter *w, struct err *e)
 {
-	struct stat st;
+	struct mount_entry m = { 0 };
+	bool mounted;
 
 	if (f->table.fd < 0)
 		return err_set(e, ERR_UNSUPPORTED, "follow: this is no initramfs");
-	/* Pools would rest for ever if a root were awaited that cannot come from there. */
-	if (*root != '/' || strlen(root) >= sizeof(f->root) || stat(root, &st) < 0 || !S_ISDIR(st.st_mode) ||
-	    st.st_dev == f->initramfs)
+	/* Pools would rest for ever if a root were awaited that cannot come from there. The path itself is
+	 * not looked at: whatever it leads through may not answer. */
+	mounted = mountinfo_find(root, &m, NULL) > 0 && m.dev != f->initramfs;
+	mount_entry_free(&m);
+	if (!mounted || strlen(root) >= sizeof(f->root))
 		return err_set(e, ERR_INVALID, "follow: no root is mounted at %.200s", root);
 	if (f->leaving)
 		return err_set(e, ERR_BUSY, "follow: the root is being changed already");
