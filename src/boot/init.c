@@ -318,6 +318,7 @@ static void go(struct init *i)
 			                        .began = c->progress.policy.began,
 			                        .on_change = on_root,
 			                        .arg = i };
+		supervisor_roots(c->sup, i->parameters.root_given);
 		root_search_begin(&i->root);
 	}
 	watchdog_start(&i->watchdog, &c->loop);

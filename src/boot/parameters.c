@@ -134,7 +134,7 @@ static int take_config_source(struct parameters *p, void *field, const char *val
 
 static int take_root(struct parameters *p, void *field, const char *value, struct err *e)
 {
-	p->root_given = true;
+	p->root_given = arena_strdup(&p->arena, value);
 	return roots_parse(value, &p->arena, field, e);
 }
 

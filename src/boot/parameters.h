@@ -45,7 +45,7 @@ struct parameters {
 	const char *bootif;
 	bool root_elsewhere;    /* set before they are read: root= and its like are somebody else's */
 	struct root_list roots; /* root=; n 0: not given, or none that can be taken */
-	bool root_given;
+	const char *root_given; /* its value, whatever it is; NULL: there is none */
 	const char *rootfstype, *rootflags, *init;
 	bool root_writable; /* rw, and no ro behind it */
 	unsigned fsck;      /* of the root: 0: none, 1: if it needs one, 2: in any case */

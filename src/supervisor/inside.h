@@ -108,7 +108,7 @@ struct supervisor {
 	const char **secret_dirs; /* NULL-terminated; the first is below run_dir */
 	struct pool *pools;       /* by name */
 	struct source *sources;
-	const char *root; /* that was booted (requests/tries.c), or NULL */
+	const char *root, *roots; /* that was booted, of these (requests/tries.c); or NULL */
 	struct source
 		*place; /* where changes are kept, if that has to be mounted; config_dir is its `where` */
 	struct problem *problems, **last_problem, *problem_slots[PROBLEM_SLOTS];

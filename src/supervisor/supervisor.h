@@ -304,10 +304,13 @@ int supervisor_reload(struct supervisor *s, struct waiter *w, struct err *e);
  * log says why. */
 struct worker_io;
 int tries_count(struct supervisor *s, struct worker_io *io, const char *root, unsigned most, struct err *e);
+/* The value of root=: which roots may be said to be good. The text is the caller's, and lives on. */
+void supervisor_roots(struct supervisor *s, const char *roots);
 /* This root was mounted, and is booted; the text is the caller's, and lives on. */
 void supervisor_booted(struct supervisor *s, const char *root);
 /* Its system is good: it is counted anew. root: NULL: the one that was booted. w is done when that is kept.
- * ERR_INVALID: no root= could have it; ERR_STATE: none was booted, or there is no place that lasts. */
+ * ERR_INVALID: root= has none that is written so; ERR_STATE: none was booted, or there is no place that
+ * lasts. */
 int supervisor_boot_good(struct supervisor *s, const char *root, struct waiter *w, struct err *e);
 /* Copy the secrets of the directories that go with the initramfs to where those of this boot are: they are
  * read at each start of a pool. Of the definitions the supervisor has what it needs. Blocking. e tells of the

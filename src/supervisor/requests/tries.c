@@ -12,7 +12,6 @@
 #include "base/contract.h"
 #include "base/file.h"
 #include "base/util.h"
-#include "pool/check.h"
 #include "supervisor/config/registry.h"
 #include "supervisor/requests/requests.h"
 
@@ -81,20 +80,17 @@ int tries_count(struct supervisor *s, struct worker_io *io, const char *root, un
 
 /* ---- boot-good ---- */
 
-/* One of root=: a device, pool:NAME or pool:NAME/VOLUME, without a comma. No other text has a count. */
-static bool is_root(const char *root)
+/* Is it one of the list, letter for letter? Its count is found by its text alone. */
+static bool is_in_root_list(const char *list, const char *root)
 {
-	char pool[NAME_MAX + 1];
-	size_t len;
+	size_t len = strlen(root);
 
-	if (strchr(root, ','))
-		return false;
-	if (!starts_with(root, POOL_PREFIX))
-		return check_device(root);
-	root += strlen(POOL_PREFIX);
-	len = strcspn(root, "/");
-	snprintf(pool, sizeof(pool), "%.*s", (int)len, root);
-	return check_pool_name(pool) && (!root[len] || check_relative_path(root + len + 1));
+	while (strncmp(list, root, len) != 0 || (list[len] && list[len] != ',')) {
+		list += strcspn(list, ",");
+		if (!*list++)
+			return false;
+	}
+	return true;
 }
 
 static int work_good(struct worker_io *io, void *arg, struct err *e)
@@ -117,6 +113,11 @@ static void begin_good(struct request *r)
 		request_end(r, &e);
 }
 
+void supervisor_roots(struct supervisor *s, const char *roots)
+{
+	s->roots = roots;
+}
+
 void supervisor_booted(struct supervisor *s, const char *root)
 {
 	demand_or(s && root, );
@@ -135,7 +136,7 @@ int supervisor_boot_good(struct supervisor *s, const char *root, struct waiter *
 		return err_set(e, ERR_STATE,
 		               "boot-good: say which root, as root= has it: this poolinit has "
 		               "booted none");
-	if (!is_root(root))
+	if (!s->roots || !is_in_root_list(s->roots, root))
 		return err_set(e, ERR_INVALID, "boot-good: \"%.200s\" is no root: write it as root= has it",
 		               root);
 	r = request_new(s, NULL, w, e);
