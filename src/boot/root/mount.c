@@ -65,16 +65,28 @@ static int check_root(const struct root_order *o, char *node, size_t size, struc
 	return 0;
 }
 
-/* Only where it is asked for. Facts: fsck(8): 1 and 2 say that something was repaired. */
-static int run_fsck(const struct parameters *p, const char *type, const char *node, struct err *e)
+static void tell_of_root(const struct root_order *o, const char *key, const char *value)
 {
+	struct buf b = BUF_INIT;
+
+	line_begin(&b, "-");
+	line_str(&b, key, value);
+	worker_send_record(o->io, &b);
+}
+
+/* Only where it is asked for. Facts: fsck(8): 1 and 2 say that something was repaired. */
+static int run_fsck(const struct root_order *o, const char *type, const char *node, struct err *e)
+{
+	const struct parameters *p = o->parameters;
 	char program[80];
 	const char *const argv[] = { program, "-a", node, p->fsck > 1 ? "-f" : NULL, NULL };
 	struct tool t = { .argv = argv, .deadline = NEVER };
 	int rc;
 
 	snprintf(program, sizeof(program), "fsck.%s", type);
+	tell_of_root(o, "fsck", "yes");
 	rc = spawn_run(&t, e);
+	tell_of_root(o, "fsck", "no");
 	if (rc == 0 && t.status > 3)
 		rc = err_set(e, ERR_WRONG_FORMAT, "%s %s: status %d: %s", program, node, t.status,
 		             spawn_last_line(&t.err));
@@ -102,7 +114,7 @@ static int mount_device_root(const struct root_order *o, const char *spec, struc
 	if (options.failed)
 		return err_set(e, ERR_NO_MEMORY, "out of memory");
 	/* What cannot be written cannot be repaired. */
-	if (p->fsck && !p->roothash && !device_is_read_only(dev) && run_fsck(p, type, node, e) < 0)
+	if (p->fsck && !p->roothash && !device_is_read_only(dev) && run_fsck(o, type, node, e) < 0)
 		return -1;
 	module_load_wanted(type);
 	if (streq(type, "btrfs") && !p->roothash && btrfs_gather(node, content.uuid, e) < 0)
@@ -296,19 +308,16 @@ static int make_places(int root, struct err *e)
 	return 0;
 }
 
-static int tell_init(struct worker_io *io, const struct parameters *p, struct err *e)
+static int tell_init(const struct root_order *o, struct err *e)
 {
 	cleanup_close int root = open(ROOT_DIR, O_PATH | O_DIRECTORY | O_CLOEXEC);
-	const char *init = root < 0 ? NULL : find_init(p, root, e);
-	struct buf b = BUF_INIT;
+	const char *init = root < 0 ? NULL : find_init(o->parameters, root, e);
 
 	if (root < 0)
 		return err_sys(e, errno, "cannot open " ROOT_DIR);
 	if (!init || make_places(root, e) < 0)
 		return -1;
-	line_begin(&b, "-");
-	line_str(&b, "init", init);
-	worker_send_record(io, &b);
+	tell_of_root(o, "init", init);
 	return 0;
 }
 
@@ -317,6 +326,7 @@ int root_mount(struct worker_io *io, void *arg, struct err *e)
 	struct root_order *o = arg;
 	int rc;
 
+	o->io = io;
 	umount2(ROOT_DIR, MNT_DETACH); /* of a supervisor that was killed in between */
 	if (o->root->kind == ROOT_POOL)
 		rc = mount_pool_root(o->parameters, o->target, e);
@@ -327,7 +337,7 @@ int root_mount(struct worker_io *io, void *arg, struct err *e)
 	if (rc == 0 && o->parameters->root_overlay)
 		rc = lay_over(o, e);
 	if (rc == 0)
-		rc = tell_init(io, o->parameters, e);
+		rc = tell_init(o, e);
 	if (rc == 0 && o->parameters->tries)
 		rc = tries_count(o->sup, io, o->root->text, o->parameters->tries, e);
 	if (rc < 0)

@@ -26,13 +26,15 @@ struct root_order {
 	struct supervisor *sup;
 	const struct parameters *parameters;
 	const struct root *root;
+	struct worker_io *io;        /* the worker's own */
 	char target[PATH_MAX];       /* ROOT_POOL: where the pool is mounted */
 	char record[LINE_MAX_BYTES]; /* ROOT_VOLUME: the volume's record */
 	char layers[PATH_MAX];       /* overlay=pool:…: where that one is mounted */
 };
-/* Mount it at ROOT_DIR, and look whether there is an init on it, which is told as "- init=PATH". On failure
- * nothing is mounted there. arg: struct root_order. Classes: those of device_find() and mount_make();
- * ERR_WRONG_FORMAT: it is no root (no init, no directory for /proc, no filesystem). */
+/* Mount it at ROOT_DIR, and look whether there is an init on it, which is told as "- init=PATH". A check of
+ * its filesystem, which may take hours, is told as "- fsck=yes" when it begins and "- fsck=no" when it is
+ * over. On failure nothing is mounted there. arg: struct root_order. Classes: those of device_find() and
+ * mount_make(); ERR_WRONG_FORMAT: it is no root (no init, no directory for /proc, no filesystem). */
 int root_mount(struct worker_io *io, void *arg, struct err *e);
 
 /* ---- search.c: in the supervisor ---- */

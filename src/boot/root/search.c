@@ -70,10 +70,20 @@ static void not_now(struct root_search *s, const struct err *e)
 
 /* ---- one attempt ---- */
 
+/* What an attempt has from now on. A check of the filesystem does not count. */
+static uint64_t attempt_time(const struct root_search *s)
+{
+	uint64_t now = clock_ms(), ends = turn_ends(s);
+
+	return ends < now + MOUNT_TIME ? larger(ends, now + LEAST_TIME) - now : MOUNT_TIME;
+}
+
 static void on_root_record(struct worker *w, const struct line *l)
 {
 	struct root_search *s = w->task.owner;
 
+	if (line_has(l, "fsck"))
+		worker_time(w, streq(line_get(l, "fsck"), "yes") ? FSCK_TIME : attempt_time(s));
 	if (line_has(l, "init"))
 		snprintf(s->init, sizeof(s->init), "%s", line_get(l, "init"));
 	if (line_has(l, "note"))
@@ -169,14 +179,13 @@ static int give_order(struct root_search *s, struct err *e)
 static void look(struct root_search *s)
 {
 	struct task task = { .what = "root",
-		             .timeout = MOUNT_TIME,
+		             .timeout = attempt_time(s),
 		             .run = root_mount,
 		             .arg = &s->order,
 		             .on_record = on_root_record,
 		             .on_done = on_root_mounted,
 		             .owner = s };
 	struct err e = { 0 };
-	uint64_t now;
 
 	if (s->worker || s->found || supervisor_shutting_down(s->sup)) {
 		s->again = true;
@@ -184,11 +193,6 @@ static void look(struct root_search *s)
 	}
 	s->again = false;
 	loop_disarm(supervisor_loop(s->sup), &s->timer);
-	now = clock_ms();
-	if (s->parameters->fsck)
-		task.timeout = FSCK_TIME;
-	else if (turn_ends(s) < now + MOUNT_TIME)
-		task.timeout = larger(turn_ends(s), now + LEAST_TIME) - now;
 	if (give_order(s, &e) < 0) {
 		not_now(s, &e);
 		return;

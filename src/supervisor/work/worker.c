@@ -342,6 +342,12 @@ static void begin_time(struct worker *w)
 		loop_arm(w->sup->loop, &w->deadline, clock_ms() + w->task.timeout);
 }
 
+void worker_time(struct worker *w, uint64_t ms)
+{
+	w->task.timeout = ms;
+	begin_time(w);
+}
+
 /* The job went well, and the child goes on with the next. One that is being ended has no next. */
 static bool go_on(struct worker *w)
 {

@@ -116,6 +116,8 @@ void worker_dismiss(struct worker *w);
 /* How many operations are under way. One that a pool is about to begin counts. A worker that only ends does
  * not, nor one that has taken a second: an upload, or storage that hangs, may take days. */
 unsigned workers_busy(const struct supervisor *s);
+/* It has so many ms from now on. For on_record: it has said what it is about to do. */
+void worker_time(struct worker *w, uint64_t ms);
 /* May one more line be logged of what the worker says? At its end how many may not is logged. */
 bool worker_may_log(struct worker *w);
 /* End it early: the ladder begins now; on_done is called at once with ERR_STATE "cancelled". */
