@@ -20,6 +20,8 @@ struct point {
 	uint64_t ms;
 	const char *what;
 	const char *pool, *waits; /* or NULL */
+	struct point *next;       /* the pool's next one, or NULL */
+	bool later;               /* it has one before */
 };
 
 struct chart {
@@ -57,27 +59,43 @@ static unsigned place(const struct chart *c, uint64_t ms)
 	return (unsigned)((ms - c->begin) * WIDTH / (c->end - c->begin));
 }
 
-/* The pool's first point at i or behind it; n: there is none. */
-static size_t next_point(const struct chart *c, size_t i, const char *pool)
+static int by_pool(const void *a, const void *b)
 {
-	while (i < c->n && !streq_null(c->points[i].pool, pool))
-		i++;
-	return i;
+	const struct point *p = *(struct point *const *)a, *q = *(struct point *const *)b;
+	int rc = strcmp(p->pool, q->pool);
+
+	if (rc == 0)
+		rc = p < q ? -1 : 1;
+	return rc;
 }
 
-static uint64_t stretch_end(const struct chart *c, size_t i)
+/* Those of each pool lead from one to the next. */
+static void link_points(struct chart *c)
 {
-	size_t next = next_point(c, i + 1, c->points[i].pool);
+	struct point **sorted = arena_alloc(&c->arena, (c->n + 1) * sizeof(void *));
+	size_t n = 0;
 
-	return next < c->n ? c->points[next].ms : c->now;
+	for (size_t i = 0; sorted && i < c->n; i++)
+		if (c->points[i].pool)
+			sorted[n++] = &c->points[i];
+	if (n)
+		qsort(sorted, n, sizeof(void *), by_pool);
+	for (size_t i = 1; i < n; i++)
+		if (streq(sorted[i]->pool, sorted[i - 1]->pool)) {
+			sorted[i - 1]->next = sorted[i];
+			sorted[i]->later = true;
+		}
+}
+
+static uint64_t stretch_end(const struct chart *c, const struct point *p)
+{
+	return p->next ? p->next->ms : c->now;
 }
 
 /* Is it the line with which a row begins? */
-static bool has_row(const struct chart *c, size_t i)
+static bool has_row(const struct chart *c, const struct point *p)
 {
-	const struct point *p = &c->points[i];
-
-	return p->ms <= c->end && (!p->pool || next_point(c, 0, p->pool) == i);
+	return p->ms <= c->end && !p->later;
 }
 
 /* Text that may be any bytes. */
@@ -145,26 +163,22 @@ static void draw_moment(struct chart *c, const struct point *p)
 	end_row(c);
 }
 
-static void draw_pool(struct chart *c, size_t first)
+static void draw_pool(struct chart *c, const struct point *first)
 {
-	const char *pool = c->points[first].pool;
-
-	for (size_t i = first; i < c->n; i = next_point(c, i + 1, pool)) {
-		size_t bar = bar_of(c->points[i].what);
-		unsigned x = place(c, c->points[i].ms), to = place(c, stretch_end(c, i));
+	for (const struct point *p = first; p; p = p->next) {
+		size_t bar = bar_of(p->what);
+		unsigned x = place(c, p->ms), to = place(c, stretch_end(c, p));
 
 		if (bar < ARRAY_LEN(bars) && to > x)
 			add_rect(c, bar, x, to - x);
 	}
-	begin_text(c, place(c, c->points[first].ms));
-	add_text(c, pool);
-	for (size_t i = first; i < c->n; i = next_point(c, i + 1, pool)) {
-		const struct point *p = &c->points[i];
-
-		if (bar_of(p->what) >= ON_THE_WAY || stretch_end(c, i) <= p->ms)
+	begin_text(c, place(c, first->ms));
+	add_text(c, first->pool);
+	for (const struct point *p = first; p; p = p->next) {
+		if (bar_of(p->what) >= ON_THE_WAY || stretch_end(c, p) <= p->ms)
 			continue;
 		buf_printf(c->out, ", %s", p->what);
-		add_time(c, stretch_end(c, i) - p->ms);
+		add_time(c, stretch_end(c, p) - p->ms);
 		if (p->waits) {
 			buf_adds(c->out, " for ");
 			add_text(c, p->waits);
@@ -178,7 +192,7 @@ static void draw_chart(struct chart *c)
 	size_t rows = 2;
 
 	for (size_t i = 0; i < c->n; i++)
-		rows += has_row(c, i);
+		rows += has_row(c, &c->points[i]);
 	buf_printf(c->out,
 	           "<svg xmlns='http://www.w3.org/2000/svg' width='%u' height='%zu' viewBox='0 0 %u %zu' "
 	           "font-family='sans-serif' font-size='140'>\n<rect fill='#fff' width='100%%' "
@@ -186,11 +200,11 @@ static void draw_chart(struct chart *c)
 	           (WIDTH + MARGIN) / 10, rows * ROW / 10, WIDTH + MARGIN, rows * ROW);
 	draw_scale(c, rows);
 	for (size_t i = 0; i < c->n; i++)
-		if (has_row(c, i) && !c->points[i].pool)
+		if (has_row(c, &c->points[i]) && !c->points[i].pool)
 			draw_moment(c, &c->points[i]);
 	for (size_t i = 0; i < c->n; i++)
-		if (has_row(c, i) && c->points[i].pool)
-			draw_pool(c, i);
+		if (has_row(c, &c->points[i]) && c->points[i].pool)
+			draw_pool(c, &c->points[i]);
 	for (size_t i = 0; i < ARRAY_LEN(bars); i++) {
 		add_rect(c, i, (unsigned)i * 1100, 1050);
 		buf_printf(c->out, "<text x='%zu' y='%u'>%s</text>\n", i * 1100, c->y + ROW - 90,
@@ -230,13 +244,17 @@ int print_chart(const struct page *p)
 	c.points = arena_alloc(&c.arena, (c.n + 1) * sizeof(*c.points));
 	for (size_t i = 0; c.points && rc == 0 && i < c.n; i++) {
 		rc = reply_record(p->reply, i, &l, p->e);
-		c.points[i] = (struct point){ line_u64(&l, "ms", 0), record_get(&l, "what"),
-			                      line_get(&l, "pool"), line_get(&l, "waits") };
+		c.points[i] = (struct point){ .ms = line_u64(&l, "ms", 0),
+			                      .what = record_get(&l, "what"),
+			                      .pool = line_get(&l, "pool"),
+			                      .waits = line_get(&l, "waits") };
 	}
 	if (rc == 0 && c.points)
 		rc = choose_span(&c, p->e);
-	if (rc == 0 && c.points)
+	if (rc == 0 && c.points) {
+		link_points(&c);
 		draw_chart(&c);
+	}
 	if (rc == 0 && c.arena.failed)
 		rc = err_set(p->e, ERR_NO_MEMORY, "out of memory");
 	arena_free(&c.arena);
