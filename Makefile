@@ -51,9 +51,9 @@ NOT_CHOSEN += src/supervisor/work/$(if $(DEVICES),no_)volume_ground.c
 # What looks for sources is in a program with a type that can find some.
 FINDERS := $(shell grep -l '\.find = ' $(foreach t,$(BACKENDS),$(call type_sources,$t)))
 NOT_CHOSEN += src/supervisor/requests/$(if $(FINDERS),no_)finding.c
-# libvirt's protocol.
-NOT_CHOSEN += $(if $(filter 1,$(LIBVIRT)),src/boot/no_libvirt.c src/volumes/no_frames.c)
-NOT_CHOSEN += $(if $(filter 1,$(LIBVIRT)),,src/boot/libvirt.c src/poolctl/libvirt.c src/volumes/frames.c $(wildcard src/control/rpc/*.c))
+# libvirt's protocol; and sockets of a service manager's, which only the big program takes.
+NOT_CHOSEN += $(if $(filter 1,$(LIBVIRT)),src/boot/no_libvirt.c src/volumes/no_frames.c src/control/no_handed.c)
+NOT_CHOSEN += $(if $(filter 1,$(LIBVIRT)),,src/boot/libvirt.c src/poolctl/libvirt.c src/volumes/frames.c src/control/handed.c $(wildcard src/control/rpc/*.c))
 # What docs/generate asks for is in the program that has all.
 NOT_CHOSEN += src/control/verbs/$(if $(if $(SAN),,$(SMALL)),,no_)manuals.c
 # roothash= is in a program with a type that brings device-mapper.
@@ -355,7 +355,7 @@ install: all ## into $(DESTDIR)$(PREFIX): program, poolctl, man pages, completio
 	ln -sf poolctl $(DESTDIR)$(PREFIX)/share/bash-completion/completions/poolinit
 	install -D -m 644 config/completion/zsh $(DESTDIR)$(PREFIX)/share/zsh/site-functions/_poolctl
 	install -D -m 644 config/poolinit.service $(DESTDIR)$(PREFIX)/lib/systemd/system/poolinit.service
-	install -m 644 config/poolinit-wait@.service $(DESTDIR)$(PREFIX)/lib/systemd/system
+	install -m 644 config/poolinit-wait@.service config/*.socket $(DESTDIR)$(PREFIX)/lib/systemd/system
 	install -D -m 644 config/poolinit.sysusers $(DESTDIR)$(PREFIX)/lib/sysusers.d/poolinit.conf
 
 # Apart from the above: whoever has these has the pools of /etc/poolinit started before the root is mounted, from the next image on.

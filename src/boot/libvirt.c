@@ -10,6 +10,7 @@
 
 #include "base/contract.h"
 #include "control/codec.h"
+#include "control/handed.h"
 #include "control/rpc/identity.h"
 
 #define LIBVIRT_RUN     "/run/libvirt"
@@ -28,14 +29,19 @@ static const struct {
 	{ LIBVIRT_RUN "/virtsecretd-sock-ro", true, true },
 };
 
-static struct server *open_one(struct libvirt *l, size_t i, struct supervisor *s,
-                               const struct server_options *o, bool daemons, struct err *e)
+/* A socket of the daemons' that a service manager has handed over is asked for by that. 0, or -1: without one
+ * that was to be there. */
+static int open_one(struct libvirt *l, size_t i, struct supervisor *s, const struct server_options *o,
+                    bool daemons, struct err *e)
 {
 	const char *run_dir = supervisor_options(s)->run_dir, *name = sockets[i].name;
 	struct server_options own = *o;
 	char path[256];
 
 	snprintf(path, sizeof(path), "%s%s%s", *name == '/' ? "" : run_dir, *name == '/' ? "" : "/", name);
+	daemons |= sockets[i].daemons && handed_holds(path);
+	if (sockets[i].daemons && !daemons)
+		return 0;
 	own.path = path;
 	own.codec = &virt_codec;
 	own.read_only = sockets[i].read_only;
@@ -44,11 +50,11 @@ static struct server *open_one(struct libvirt *l, size_t i, struct supervisor *s
 	own.token_file = daemons ? LIBVIRT_RUN "/common/system.token" : NULL;
 	own.members = l->members;
 
-	struct server *srv = server_new(s, &own, e);
-
-	if (srv)
-		server_seal(srv);
-	return srv;
+	l->servers[i] = server_new(s, &own, e);
+	if (!l->servers[i])
+		return -1;
+	server_seal(l->servers[i]);
+	return 0;
 }
 
 void libvirt_open(struct libvirt *l, struct supervisor *s, const struct server_options *o, bool daemons)
@@ -59,14 +65,12 @@ void libvirt_open(struct libvirt *l, struct supervisor *s, const struct server_o
 
 	l->members = identity_members();
 	for (size_t i = 0; i < LIBVIRT_SOCKETS; i++) {
-		if (sockets[i].daemons && !daemons)
-			continue;
-		l->servers[i] = open_one(l, i, s, o, daemons, &e);
-		if (!l->servers[i]) {
+		if (open_one(l, i, s, o, daemons, &e) < 0) {
 			supervisor_add_problem(s, "libvirt", &e);
 			err_clear(&e);
 		}
 	}
+	handed_end();
 }
 
 void libvirt_accept(struct libvirt *l)

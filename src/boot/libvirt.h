@@ -15,8 +15,9 @@ struct libvirt {
 };
 
 /* Make them: two in the run directory; with `daemons` those of libvirt's storage and secret daemons, too,
- * where none of these answers. What cannot be had is a problem (`status` shows it), and nothing more. o: as
- * for the control socket. A build without libvirt makes none. */
+ * where none of these answers, and without it those of them that a service manager has handed over. Nobody
+ * asks for handed sockets after this. What cannot be had is a problem (`status` shows it), and nothing more.
+ * o: as for the control socket. A build without libvirt makes none. */
 void libvirt_open(struct libvirt *l, struct supervisor *s, const struct server_options *o, bool daemons);
 /* Let clients in. */
 void libvirt_accept(struct libvirt *l);

@@ -18,6 +18,7 @@
 #include "boot/core.h"
 #include "boot/options.h"
 #include "boot/roles.h"
+#include "control/handed.h"
 
 /* The role's own state, beside what it has in common with the others. ready_fd: -1 without. */
 struct serve {
@@ -84,7 +85,9 @@ static int serve_run(struct serve *s)
 	struct core *c = &s->core;
 	struct err e = { 0 };
 
-	if (s->stands_by)
+	/* First: as long as nothing else is open. Who has been given the socket is the service manager's
+	 * next, and need not stand by. */
+	if (!handed_begin(c->socket) && s->stands_by)
 		await_other(s);
 	if (core_open(c, &e) < 0) {
 		log_error(LF_BOOT, "cannot start: %s", e.message);

@@ -7,6 +7,7 @@
 
 #include <string.h>
 #include <sys/types.h>
+#include <sys/un.h>
 #include "base/buf.h"
 #include "base/loop.h"
 #include "control/call.h"
@@ -22,8 +23,8 @@ struct server {
 	struct supervisor *sup;
 	struct loop *loop;
 	struct server_options options;
-	char *path;
-	dev_t dev; /* of the socket we made: only that one is removed at the end */
+	/* of the socket we made: only that one is removed at the end; 0: it was handed over (handed.h) */
+	dev_t dev;
 	ino_t ino;
 	struct watch listening;
 	int spare; /* a descriptor to give up when there are no others left */
@@ -42,6 +43,7 @@ struct server {
 	uint64_t emptied;    /* when the last one began */
 	struct timer resume; /* let clients in again */
 	bool open, paused;
+	struct sockaddr_un address; /* options.path is in it */
 };
 
 /* A connected client. */

@@ -23,6 +23,7 @@
 #include "base/log.h"
 #include "base/util.h"
 #include "control/codec.h"
+#include "control/handed.h"
 #include "control/peer.h"
 
 #define BACKLOG      SOMAXCONN
@@ -52,13 +53,13 @@ static int socket_address(const char *path, struct sockaddr_un *a, struct err *e
 static int make_directory(const struct server *srv, struct err *e)
 {
 	char dir[sizeof(((struct sockaddr_un *)0)->sun_path)];
-	const char *base = path_base(srv->path);
-	size_t len = (size_t)(base - srv->path);
+	const char *base = path_base(srv->options.path);
+	size_t len = (size_t)(base - srv->options.path);
 	struct stat st;
 
 	if (len <= 1)
 		return 0;
-	memcpy(dir, srv->path, len - 1);
+	memcpy(dir, srv->options.path, len - 1);
 	dir[len - 1] = '\0';
 	if (stat(dir, &st) < 0 &&
 	    (file_mkdirs(dir, srv->options.public ? 0755 : 0750, e) < 0 || stat(dir, &st) < 0))
@@ -121,27 +122,28 @@ int server_other(const char *path, pid_t *pid)
 
 /* Somebody's socket is at the path. Is it alive? Only a refused connection, or a listener that has gone, says
  * that it is not. */
-static int remove_stale(const struct server *srv, const struct sockaddr_un *a, struct err *e)
+static int remove_stale(const struct server *srv, struct err *e)
 {
 	struct stat st;
 
-	if (lstat(srv->path, &st) < 0)
-		return errno == ENOENT ? 0 : err_sys(e, errno, "cannot look at %s", srv->path);
+	if (lstat(srv->options.path, &st) < 0)
+		return errno == ENOENT ? 0 : err_sys(e, errno, "cannot look at %s", srv->options.path);
 	if (!S_ISSOCK(st.st_mode))
 		return err_set(e, ERR_EXISTS, "cannot listen at %s: there is something that is not a socket",
-		               srv->path);
+		               srv->options.path);
 	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	if (fd < 0)
 		return err_sys(e, errno, "cannot make a socket");
-	int why = connect(fd, (const struct sockaddr *)a, sizeof(*a)) == 0 ? 0 : errno;
+	int why = connect(fd, (const struct sockaddr *)&srv->address, sizeof(srv->address)) == 0 ? 0 : errno;
 	bool stale = why ? why == ECONNREFUSED : listener_is_gone(fd);
 	passed_close(fd); /* whoever listens there is not to be trusted */
 	if (!stale && (!why || why == EAGAIN))
-		return err_set(e, ERR_BUSY, "cannot listen at %s: another poolinit answers there", srv->path);
+		return err_set(e, ERR_BUSY, "cannot listen at %s: another poolinit answers there",
+		               srv->options.path);
 	if (!stale)
-		return err_sys(e, why, "cannot tell whether anybody answers at %s", srv->path);
-	if (unlink(srv->path) < 0 && errno != ENOENT)
-		return err_sys(e, errno, "cannot remove the stale socket %s", srv->path);
+		return err_sys(e, why, "cannot tell whether anybody answers at %s", srv->options.path);
+	if (unlink(srv->options.path) < 0 && errno != ENOENT)
+		return err_sys(e, errno, "cannot remove the stale socket %s", srv->options.path);
 	return 0;
 }
 
@@ -150,38 +152,39 @@ static int remove_stale(const struct server *srv, const struct sockaddr_un *a, s
 static int lock_directory(const struct server *srv, struct err *e)
 {
 	char dir[sizeof(((struct sockaddr_un *)0)->sun_path) + 1];
-	size_t len = (size_t)(path_base(srv->path) - srv->path);
+	size_t len = (size_t)(path_base(srv->options.path) - srv->options.path);
 
-	memcpy(dir, srv->path, len);
+	memcpy(dir, srv->options.path, len);
 	memcpy(dir + len, ".", 2);
 	int fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (fd < 0)
-		return err_sys(e, errno, "cannot open the directory of %s", srv->path);
+		return err_sys(e, errno, "cannot open the directory of %s", srv->options.path);
 	if (flock(fd, LOCK_EX | LOCK_NB) < 0) {
 		close(fd);
 		return err_set(e, ERR_BUSY, "cannot listen at %s: another program has the directory locked",
-		               srv->path);
+		               srv->options.path);
 	}
 	return fd;
 }
 
 /* The file appears with no rights at all, and gets its group before its mode. */
-static int bind_and_listen(struct server *srv, int fd, const struct sockaddr_un *a, struct err *e)
+static int bind_and_listen(struct server *srv, int fd, struct err *e)
 {
 	mode_t before = umask(0777);
-	int rc = bind(fd, (const struct sockaddr *)a, sizeof(*a));
+	int rc = bind(fd, (const struct sockaddr *)&srv->address, sizeof(srv->address));
 	struct stat st;
 
 	umask(before);
 	if (rc < 0)
-		return err_sys(e, errno, "cannot make the socket %s", srv->path);
-	bool shared = srv->has_group && chown(srv->path, (uid_t)-1, srv->group) == 0;
+		return err_sys(e, errno, "cannot make the socket %s", srv->options.path);
+	bool shared = srv->has_group && chown(srv->options.path, (uid_t)-1, srv->group) == 0;
 	mode_t mode = shared ? 0660 : 0600;
 	if (srv->options.read_only)
 		mode = 0666;
-	if (lstat(srv->path, &st) < 0 || chmod(srv->path, mode) < 0 || listen(fd, BACKLOG) < 0) {
-		err_sys(e, errno, "cannot listen at %s", srv->path);
-		unlink(srv->path);
+	if (lstat(srv->options.path, &st) < 0 || chmod(srv->options.path, mode) < 0 ||
+	    listen(fd, BACKLOG) < 0) {
+		err_sys(e, errno, "cannot listen at %s", srv->options.path);
+		unlink(srv->options.path);
 		return -1;
 	}
 	srv->dev = st.st_dev;
@@ -192,17 +195,18 @@ static int bind_and_listen(struct server *srv, int fd, const struct sockaddr_un 
 /* The lock is held until somebody listens: closing it lets the next one look. */
 static int open_socket(struct server *srv, struct err *e)
 {
-	struct sockaddr_un a;
-
-	if (socket_address(srv->path, &a, e) < 0 || make_directory(srv, e) < 0)
+	if (make_directory(srv, e) < 0)
 		return -1;
+	int handed = handed_take(srv->options.path);
+	if (handed >= 0)
+		return handed;
 	cleanup_close int lock = lock_directory(srv, e);
-	if (lock < 0 || remove_stale(srv, &a, e) < 0)
+	if (lock < 0 || remove_stale(srv, e) < 0)
 		return -1;
 	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	if (fd < 0)
 		return err_sys(e, errno, "cannot make a socket");
-	if (bind_and_listen(srv, fd, &a, e) < 0) {
+	if (bind_and_listen(srv, fd, e) < 0) {
 		close(fd);
 		return -1;
 	}
@@ -371,17 +375,14 @@ struct server *server_new(struct supervisor *s, const struct server_options *o, 
 
 	struct server *srv = calloc(1, sizeof(*srv));
 
-	if (srv)
-		srv->path = strdup(o->path);
-	if (!srv || !srv->path) {
-		free(srv);
+	if (!srv) {
 		err_set(e, ERR_NO_MEMORY, "out of memory");
 		return NULL;
 	}
 	srv->sup = s;
 	srv->loop = supervisor_loop(s);
 	srv->options = *o;
-	srv->options.path = srv->path;
+	srv->options.path = srv->address.sun_path;
 	srv->options.codec = o->codec ? o->codec : &line_codec;
 	srv->options.verbs = o->verbs ? o->verbs : verb_table;
 	srv->options.clients = o->clients ? o->clients : CONTROL_CLIENTS;
@@ -391,20 +392,16 @@ struct server *server_new(struct supervisor *s, const struct server_options *o, 
 	    0)
 		snprintf(srv->boot_id, sizeof(srv->boot_id), "unknown");
 	signal(SIGPIPE, SIG_IGN); /* sendfile(2) knows no MSG_NOSIGNAL */
-	int fd = open_socket(srv, e);
+	srv->spare = -1;
+	int fd = socket_address(o->path, &srv->address, e) < 0 ? -1 : open_socket(srv, e);
 	srv->listening = (struct watch){ .fd = -1, .on_event = on_connection, .owner = srv };
 	srv->empty = (struct timer){ .on_expiry = passed_on_timer, .owner = srv };
 	srv->resume = (struct timer){ .on_expiry = on_resume, .owner = srv };
 	if (fd < 0 || loop_watch(srv->loop, &srv->listening, fd, 0, e) < 0) {
-		if (fd >= 0) {
-			unlink(srv->path);
-			close(fd);
-		}
-		free(srv->path);
-		free(srv);
+		srv->listening.fd = fd;
+		server_free(srv);
 		return NULL;
 	}
-	srv->spare = -1;
 	open_spare(srv);
 	listener_add(s, &srv->listener);
 	return srv;
@@ -422,15 +419,18 @@ void server_accept(struct server *srv)
 }
 
 /* Nobody comes any more. Those who wait to be let in may have sent something already: each is told, and goes
- * as the others do. */
+ * as the others do. A socket that was handed over stays open elsewhere, and they wait for whoever gets it
+ * next. */
 static void end_listening(struct server *srv, const struct err *e)
 {
 	int fd = srv->listening.fd;
 	struct peer *p;
 
-	shutdown(fd, SHUT_RDWR);
-	while ((p = accept_one(srv)))
-		turn_away(p, e);
+	if (srv->ino) {
+		shutdown(fd, SHUT_RDWR);
+		while ((p = accept_one(srv)))
+			turn_away(p, e);
+	}
 	loop_disarm(srv->loop, &srv->resume);
 	loop_unwatch(srv->loop, &srv->listening);
 	close(fd);
@@ -453,10 +453,9 @@ void server_free(struct server *srv)
 	passed_end(srv);
 	if (srv->spare >= 0)
 		close(srv->spare);
-	if (lstat(srv->path, &st) == 0 && st.st_dev == srv->dev && st.st_ino == srv->ino)
-		unlink(srv->path);
+	if (lstat(srv->options.path, &st) == 0 && st.st_dev == srv->dev && st.st_ino == srv->ino)
+		unlink(srv->options.path);
 	if (srv->input)
 		munmap(srv->input, INPUT_SIZE);
-	free(srv->path);
 	free(srv);
 }

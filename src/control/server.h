@@ -24,8 +24,9 @@ struct server;
 struct codec;
 struct verb;
 
-/* How a server is set up: it listens at path (a stale socket is replaced, one that answers is ERR_BUSY);
- * `state` gives the word of the greeting; `on_shutdown` is what the shutdown verb calls. */
+/* How a server is set up: it listens at path (a stale socket is replaced, one that answers is ERR_BUSY, and
+ * one that a service manager has handed over is taken as it is, and left there at the end: handed.h); `state`
+ * gives the word of the greeting; `on_shutdown` is what the shutdown verb calls. */
 struct server_options {
 	const char *path;
 	const struct codec *codec;       /* NULL: the line protocol (docs/PROTOCOL.md) */
