@@ -5,7 +5,9 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/sockios.h>
 #include <sys/epoll.h>
+#include <sys/ioctl.h>
 #include <sys/sendfile.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -34,6 +36,12 @@ static bool wants_turn(const struct peer *p)
 	return p->dead || p->busy || !peer_all_sent(p) || calls_any_finished(p);
 }
 
+void peer_begin_stall(struct peer *p)
+{
+	ioctl(p->fd, SIOCOUTQ, &p->unread);
+	loop_arm(p->server->loop, &p->stall, clock_ms() + CONTROL_STALL);
+}
+
 void peer_wake(struct peer *p)
 {
 	/* Hang-ups always: a client that is parked and has closed its sending half has nothing else to tell
@@ -45,7 +53,7 @@ void peer_wake(struct peer *p)
 	if (!wants_turn(p) || (p->in.len < CONTROL_IN_LIMIT && peer_unsent(p) <= MUCH))
 		loop_disarm(p->server->loop, &p->stall);
 	else if (!p->stall.armed)
-		loop_arm(p->server->loop, &p->stall, clock_ms() + CONTROL_STALL);
+		peer_begin_stall(p);
 }
 
 /* What had to wait for the files follows them. */

@@ -67,11 +67,16 @@ static void calls_end(struct peer *p, const struct err *e)
 
 /* ---- answers ---- */
 
-/* It has sent up to the limit, or much waits for it, and it has not read for as long as it may. */
+/* It has sent up to the limit, or much waits for it, and nothing could be sent to it for as long as that may
+ * be. A socket takes more only when three quarters of it were read; who reads slowly has read something. */
 static void stalled(struct timer *t)
 {
 	struct peer *p = t->owner;
+	int before = p->unread;
 
+	peer_begin_stall(p);
+	if (p->unread < before)
+		return;
 	log_info(LF_CONTROL, "client %d (uid %u) dropped: it does not read its answers", (int)p->pid,
 	         (unsigned)p->uid);
 	peer_free(p);

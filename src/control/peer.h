@@ -56,6 +56,7 @@ struct peer {
 	uid_t uid;
 	gid_t gid;
 	pid_t pid;
+	int unread; /* bytes that it had not read when its time began (stall) */
 
 	struct buf in;      /* not run yet */
 	size_t in_used;     /* bytes at the beginning of in's memory that were ever written */
@@ -154,6 +155,8 @@ bool peer_wants_input(const struct peer *p);
 void peer_wake(struct peer *p);
 /* Send until all is sent, the socket is full, or this turn has sent its share of a file. */
 void peer_flush(struct peer *p);
+/* Its time to read something begins, or begins anew. */
+void peer_begin_stall(struct peer *p);
 /* text: the event as the codec says it; empty where nobody has subscribed. */
 void peer_event(struct peer *p, const struct buf *text);
 /* How many events it has missed, if that can be said now. */

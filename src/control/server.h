@@ -17,7 +17,7 @@
 #define CONTROL_OUT_LIMIT (64 * 1024)
 #define CONTROL_IN_LIMIT  (16 * 1024) /* bytes of requests taken in before they can be run */
 /* how long a client that has sent requests up to that limit, or for whom a long answer waits, may read
- * nothing */
+ * nothing (what the kernel counts as read: a whole piece of its queue, of 64 KiB at most) */
 #define CONTROL_STALL SECONDS(5)
 
 struct server;

@@ -621,6 +621,39 @@ static void no_more_are_under_way_than_the_codec_says(void)
 	end();
 }
 
+/* Its time is up, as if that had come. */
+static void let_time_pass(void)
+{
+	struct timer *t = &env.server->peers->stall;
+
+	CHECK(t->armed);
+	loop_disarm(&env.loop, t);
+	t->on_expiry(t);
+}
+
+static void who_reads_slowly_is_not_let_go(void)
+{
+	static const char request[] = "{\"id\":\"1\",\"do\":\"help\"}\n";
+	char some[64 * 1024];
+	struct client c;
+
+	begin();
+	enter(&c);
+	/* Requests until it is not read any more, because it does not read. */
+	for (uint64_t deadline = clock_ms() + SECONDS(20);
+	     !env.server->peers->stall.armed && clock_ms() < deadline; loop_round(&env.loop, clock_ms()))
+		send(c.fd, request, sizeof(request) - 1, MSG_NOSIGNAL | MSG_DONTWAIT);
+	for (int i = 0; i < 2; i++) {
+		CHECK_INT(recv(c.fd, some, sizeof(some), MSG_DONTWAIT), sizeof(some));
+		let_time_pass();
+		CHECK_INT(env.server->npeers, 1);
+	}
+	let_time_pass(); /* it has read nothing since */
+	CHECK_INT(env.server->npeers, 0);
+	close(c.fd);
+	end();
+}
+
 int main(void)
 {
 	signal(SIGPIPE, SIG_IGN);
@@ -633,5 +666,6 @@ int main(void)
 	RUN(events_have_typed_fields);
 	RUN(answers_come_as_they_are_ready);
 	RUN(no_more_are_under_way_than_the_codec_says);
+	RUN(who_reads_slowly_is_not_let_go);
 	return check_done();
 }
