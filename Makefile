@@ -333,6 +333,7 @@ demo-shell: ## the same as demo, with a console in the running appliance
 bench: ## measure, beside libvirtd in the same run
 	@$(MAKE) --no-print-directory -j$$(nproc) all
 	@tests/bench/run
+	@tests/bench/beside
 
 # ---- the image and its companions ----
 .PHONY: companions
