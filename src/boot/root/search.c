@@ -6,6 +6,7 @@
  * the policy's; a machine that goes on waiting is given the first root that comes after all.
  */
 #include <stdio.h>
+#include <unistd.h>
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/util.h"
@@ -172,7 +173,12 @@ static int give_order(struct root_search *s, struct err *e)
 		return -1;
 	if (r->kind == ROOT_POOL)
 		return ask_target(s, r, s->order.target, e);
-	return r->kind == ROOT_VOLUME ? ask_volume(s, r, e) : 0;
+	if (r->kind == ROOT_VOLUME)
+		return ask_volume(s, r, e);
+	/* What is not even in /dev needs no worker to say so, at each device that comes. */
+	if (*r->name == '/' && access(r->name, F_OK) < 0)
+		return err_set(e, ERR_WAIT_DEVICE, "device %s does not exist now", r->name);
+	return 0;
 }
 
 /* Try the one whose turn it is. */
