@@ -40,7 +40,8 @@ struct service {
 	 * root is there, which it enters, or ends. NULL: it stays as it is, wherever it is. */
 	const char *const *programs;
 	bool tells; /* it says there when something has happened to what carries a pool: they are looked at */
-	/* Does it answer? Verified by talking to it. */
+	/* Does it answer? Verified by talking to it. One for all that does not notify is waited for here: it is
+	 * asked from before its start on. */
 	int (*ready)(const struct pool_def *d, struct op *op, struct err *e);
 	/* At the end of the machine, until op->deadline: storage that has not answered for `patience` ms is
 	 * let go of, so that what waits for it fails. Each is told by op_note(). NULL: none waits */

@@ -6,6 +6,7 @@
 #include <dlfcn.h>
 #include <errno.h>
 #include <signal.h>
+#include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/un.h>
@@ -595,9 +596,13 @@ static int look(char wanted)
 	return c == wanted;
 }
 
+/* Shared: the workers that have prepared and asked last. */
+static pid_t *who;
+
 static int prepare(const struct pool_def *d, struct op *op, struct err *e)
 {
 	(void)d, (void)op;
+	who[0] = getpid();
 	if (look('P'))
 		return err_set(e, ERR_STORAGE, "prepare fails");
 	return look('F') ? 1 : 0;
@@ -606,6 +611,9 @@ static int prepare(const struct pool_def *d, struct op *op, struct err *e)
 static int ready(const struct pool_def *d, struct op *op, struct err *e)
 {
 	(void)d, (void)op;
+	who[1] = getpid();
+	while (look('W'))
+		pause();
 	if (look('K'))
 		raise(SIGKILL);
 	return look('R') ? err_set(e, ERR_STORAGE, "it does not answer") : 0;
@@ -640,6 +648,8 @@ static void begin_service(const char *const *argv, bool notifies, const char *ho
 	begin();
 	fixture_path(flag, "%s/flag", dir);
 	set_flag(how);
+	who = mmap(NULL, 2 * sizeof(*who), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	CHECK(who != MAP_FAILED);
 	service = (struct service){
 		.name = "companion", .prepare = prepare, .argv = argv, .notifies = notifies, .ready = ready
 	};
@@ -659,6 +669,7 @@ static void end_service(void)
 	if (pid > 0)
 		kill(pid, SIGKILL);
 	end();
+	munmap(who, 2 * sizeof(*who));
 }
 
 static void it_comes_up_and_comes_back(void)
@@ -666,6 +677,7 @@ static void it_comes_up_and_comes_back(void)
 	begin_service(sleeper, false, "");
 	CHECK(need() < 0 && is_state("ready"));
 	CHECK(need() == 0);
+	CHECK(who[0] && who[0] == who[1]); /* one worker for both */
 	kill(view().pid, SIGKILL);
 	CHECK(is_state("down"));
 	CHECK(need() < 0 && is_state("ready"));
@@ -849,9 +861,10 @@ static bool is_over(void)
 static void shutdown_takes_it_along_at_every_stage(void)
 {
 	static const char *const stages[] = { "preparing", "asking", "ready", "down" };
+	static const char *const how[] = { "", "W", "", "P" };
 
 	for (size_t i = 0; i < ARRAY_LEN(stages); i++) {
-		begin_service(sleeper, false, i == 3 ? "P" : "");
+		begin_service(sleeper, false, how[i]);
 		CHECK(need() < 0 && is_state(stages[i]));
 		pid_t pid = view().pid;
 		over = false;

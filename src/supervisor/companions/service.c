@@ -3,7 +3,7 @@
  * Companion programs that pools need (iscsid), one for all pools of a type or one for each: started when
  * first needed, asked whether they answer, restarted with back-off when they end.
  *
- *     down → preparing (worker) → starting (READY=1 awaited) → asking (worker) → ready
+ *     down → preparing (worker) → starting (READY=1 awaited) → asking (worker, the same if it can) → ready
  *              └→ foreign: somebody else's answers already
  *
  * When a pool that needs it cannot be started, it is asked again: another's may have gone, and ours may hang.
@@ -411,10 +411,23 @@ static void on_prepare_record(struct worker *w, const struct line *l)
 }
 
 /* There is another one, which is used; or ours is started. */
+static void take_prepared(struct service_run *r)
+{
+	char env[160];
+
+	if (r->state == SERVICE_PREPARING)
+		service_launch(r);
+	if (r->state != SERVICE_FOREIGN)
+		return;
+	/* it may be that of an earlier supervisor, and still tells where it was told to */
+	if (r->service->tells)
+		notify_open(r, env, sizeof(env), NULL);
+	answers(r, SERVICE_FOREIGN);
+}
+
 static void on_prepared(struct worker *w, const struct err *e, bool left)
 {
 	struct service_run *r = w->task.owner;
-	char env[160];
 
 	(void)left;
 	r->worker = NULL;
@@ -423,13 +436,8 @@ static void on_prepared(struct worker *w, const struct err *e, bool left)
 		if (r->pool && !r->pid && err_remedy(e->class) == REMEDY_NONE)
 			r->hopeless = e->class;
 		failed(r, e->message);
-	} else if (r->state == SERVICE_FOREIGN) {
-		/* it may be that of an earlier supervisor, and still tells where it was told to */
-		if (r->service->tells)
-			notify_open(r, env, sizeof(env), NULL);
-		answers(r, SERVICE_FOREIGN);
-	} else if (r->state == SERVICE_PREPARING)
-		service_launch(r);
+	} else
+		take_prepared(r);
 }
 
 /* Our own answers, or is ended as one that failed. */
@@ -460,19 +468,45 @@ static void run_worker(struct service_run *r, const struct task *task)
 	loop_arm(r->sup->loop, &r->timer, clock_ms() + BACKOFF_FIRST);
 }
 
-static void service_ask(struct service_run *r)
+/* The worker has gone on to ask: in vain if what is to be started now cannot be, or another one runs. */
+static void on_prepared_here(struct worker *w)
 {
-	r->state = SERVICE_ASKING;
-	run_worker(r, &(struct task){ .what = "ask-service",
-	                              .timeout = READY_WITHIN,
-	                              .run = run_ready,
-	                              .arg = r,
-	                              .on_done = on_asked,
-	                              .owner = r });
+	struct service_run *r = w->task.owner;
+
+	take_prepared(r);
+	if (r->state == SERVICE_ASKING)
+		return;
+	r->worker = NULL;
+	worker_disown(w);
 }
 
+static struct task asking(struct service_run *r)
+{
+	return (struct task){ .what = "ask-service",
+		              .timeout = READY_WITHIN,
+		              .run = run_ready,
+		              .arg = r,
+		              .on_done = on_asked,
+		              .owner = r };
+}
+
+static void service_ask(struct service_run *r)
+{
+	struct task task = asking(r);
+
+	r->state = SERVICE_ASKING;
+	if (r->worker) /* who has prepared it asks already */
+		loop_disarm(r->sup->loop, &r->timer);
+	else
+		run_worker(r, &task);
+}
+
+/* One for all that does not say when it is ready is asked by who has prepared it, who waits for it. */
 static void service_bring_up(struct service_run *r)
 {
+	struct task then = asking(r);
+	bool asks = !r->pool && !r->service->notifies;
+
 	r->state = SERVICE_PREPARING;
 	run_worker(r, &(struct task){ .what = "prepare-service",
 	                              .timeout = READY_WITHIN,
@@ -481,6 +515,8 @@ static void service_bring_up(struct service_run *r)
 	                              .on_record = on_prepare_record,
 	                              .on_payload = on_command,
 	                              .on_done = on_prepared,
+	                              .on_next = asks ? on_prepared_here : NULL,
+	                              .then = asks ? &then : NULL,
 	                              .owner = r });
 }
 
