@@ -222,6 +222,21 @@ static void settings_replace_their_lines_and_no_others(void)
 		"node.startup = manual\nnode.session.auth.username = u\nnode.session.auth.password = p w\n");
 }
 
+static void a_new_record_has_what_iscsid_is_told_and_the_portal(void)
+{
+	const struct iscsi_portal p = { .iqn = IQN, .host = "2001:db8::7", .port = 3261 };
+	struct buf text = BUF_INIT;
+
+	iscsi_record_new(
+		"# administrator's\nnode.session.timeo.replacement_timeout = 5\nnode.startup = manual", &p,
+		&text);
+	CHECK_STR(buf_str(&text), "# administrator's\nnode.session.timeo.replacement_timeout = 5\n"
+	                          "node.startup = manual\nnode.name = " IQN
+	                          "\nnode.conn[0].address = 2001:db8::7\nnode.conn[0].port = 3261\n"
+	                          "iface.iscsi_ifacename = default\niface.transport_name = tcp\n");
+	buf_free(&text);
+}
+
 static void odd_records_are_survived(void)
 {
 	static const char *const settings[] = { "a", "1", NULL };
@@ -733,6 +748,7 @@ int main(void)
 	RUN(a_connection_that_breaks_again_and_again_is_not_steady);
 	RUN(odd_trees_are_survived);
 	RUN(settings_replace_their_lines_and_no_others);
+	RUN(a_new_record_has_what_iscsid_is_told_and_the_portal);
 	RUN(odd_records_are_survived);
 	RUN(what_a_record_cannot_hold_is_refused);
 	RUN(the_reason_is_found_in_messages);

@@ -17,6 +17,7 @@
 #define IQN_MAX 224 /* RFC 3720 3.2.6.1: 223 bytes */
 /* the compiled-in database of our iscsid, and its files; there can be only one in a network namespace */
 #define ISCSID_DIR     "/run/iscsi"
+#define ISCSID_CONF    ISCSID_DIR "/iscsid.conf"
 #define ISCSI_FILE_MAX (64 * 1024)
 
 /* ---- session.c, iscsi.c ---- */
@@ -106,6 +107,9 @@ int iscsi_iface_make(const struct pool_def *d, const struct iscsi_portal *p, str
 int iscsi_failure(int status, const char *messages, const char *doing, struct err *e);
 /* What iscsiadm's messages say of the reason, one sentence without newline; empty if nothing. */
 void iscsi_reason(const char *messages, char *out, size_t size);
+/* A record for a login at the portal as the default initiator, with the settings of a text like iscsid.conf.
+ */
+void iscsi_record_new(const char *conf, const struct iscsi_portal *p, struct buf *out);
 /* A record of open-iscsi's database with some of its settings replaced; `settings` are pairs key, value,
  * ended by NULL. Lines of other keys stay. */
 void iscsi_record_edit(const char *record, const char *const *settings, struct buf *out);

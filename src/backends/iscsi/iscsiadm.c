@@ -16,6 +16,7 @@
 #include <stdio.h>
 #include <sys/stat.h>
 #include <time.h>
+#include <unistd.h>
 #include "base/contract.h"
 #include "base/file.h"
 #include "base/log.h"
@@ -24,6 +25,8 @@
 #include "pool/secret/secret.h"
 
 /* ---- iscsiadm ---- */
+
+#define LOST_RECORD "open-iscsi lost the node record"
 
 /* open-iscsi's include/iscsi_err.h, as far as an operator can do something about it. */
 static const struct outcome {
@@ -44,7 +47,7 @@ static const struct outcome {
 	  "the target refused the login, or its answer is none (is its name right, and served at this "
 	  "portal?)" },
 	{ 20, ERR_WAIT_SERVER, "iscsid is not running" },
-	{ 21, ERR_STORAGE, "open-iscsi lost the node record" },
+	{ ISCSIADM_NO_OBJECTS, ERR_STORAGE, LOST_RECORD },
 	{ 24, ERR_AUTH, ISCSI_REJECTED },
 	{ 28, ERR_BUSY, "the session is in use" },
 	{ 33, ERR_TIMEOUT, "iscsid did not answer in time" },
@@ -346,39 +349,102 @@ int iscsi_iface_make(const struct pool_def *d, const struct iscsi_portal *p, str
 	return iscsiadm_run(name, 0, p->login, op, e);
 }
 
+/* A record as iscsiadm's "new" makes it, of what iscsid is told (conf) and the portal. The old layout has one
+ * file for each portal, and is the one that iscsiadm takes while it knows no portal group. Facts:
+ * open-iscsi's usr/idbm.c. */
+void iscsi_record_new(const char *conf, const struct iscsi_portal *p, struct buf *out)
+{
+	demand_or(conf && p && out, );
+	buf_printf(out,
+	           "%s\nnode.name = %s\nnode.conn[0].address = %s\nnode.conn[0].port = %d\n"
+	           "iface.iscsi_ifacename = default\niface.transport_name = tcp\n",
+	           conf, p->iqn, p->host, p->port);
+}
+
+/* Where nobody but us has a database it is ours, and the record is made without iscsiadm. True: path is the
+ * record's. */
+static bool record_make(const struct iscsi_portal *p, char *path)
+{
+	cleanup_buf struct buf conf = BUF_INIT, text = BUF_INIT;
+	char dir[300];
+
+	for (size_t i = 1; i < ARRAY_LEN(databases); i++) {
+		snprintf(dir, sizeof(dir), "%s/nodes", databases[i]);
+		if (access(dir, F_OK) == 0)
+			return false;
+	}
+	snprintf(dir, sizeof(dir), ISCSID_DIR "/nodes/%.223s", p->iqn);
+	if (!streq(p->iface, "default") ||
+	    file_read(AT_FDCWD, ISCSID_CONF, ISCSI_FILE_MAX, &conf, NULL) < 0 ||
+	    file_mkdirs(dir, 0700, NULL) < 0)
+		return false;
+	iscsi_record_new(buf_str(&conf), p, &text);
+	snprintf(path, PATH_MAX, "%s/%s,%d", dir, p->host, p->port);
+	return !text.failed && file_replace(AT_FDCWD, path, text.data, text.len, 0600, NULL) == 0;
+}
+
+/* As it is in iscsiadm's own database. path (PATH_MAX): where. */
+static int record_make_there(const struct pool_def *d, const struct iscsi_portal *p, char *path,
+                             struct op *op, struct err *e)
+{
+	const char *const make[] = { "iscsiadm", "-m", "node",   "-T", p->iqn, "-p",
+		                     p->text,    "-I", p->iface, "-o", "new",  NULL };
+
+	if (iscsi_iface_make(d, p, op, e) < 0 || iscsiadm_run(make, 0, p->login, op, e) < 0)
+		return -1;
+	record_locate(p, path);
+	return path[0] ? 0
+	               : err_set(e, ERR_STORAGE,
+	                         "%s failed: iscsiadm made a record, but not in " ISCSID_DIR
+	                         ", /var/lib/iscsi or /etc/iscsi",
+	                         p->login);
+}
+
+/* By the record at path. 1: iscsiadm does not find it, if that may be. */
+static int login_by(const struct pool_def *d, const struct iscsi_portal *p, const char *path, bool may_miss,
+                    struct op *op, struct err *e)
+{
+	const char *const login[] = { "iscsiadm", "-m", "node",   "-T",      p->iqn, "-p",
+		                      p->text,    "-I", p->iface, "--login", NULL };
+	struct err missed = { 0 };
+
+	if (record_write(d, path, op, e) < 0)
+		return err_wrap(e, ERR_KEEP, "%s failed", p->login);
+	if (!may_miss)
+		return iscsiadm_run(login, ISCSIADM_SESSION_EXISTS, p->login, op, e);
+	if (iscsiadm_run(login, ISCSIADM_SESSION_EXISTS, p->login, op, &missed) == 0)
+		return 0;
+	if (strstr(missed.message, LOST_RECORD))
+		return 1;
+	if (e)
+		*e = missed;
+	return -1;
+}
+
 /* Log in by a record that lives only as long. What an administrator has recorded for the same portal is put
  * back as it was. */
 int iscsi_login(const struct pool_def *d, const struct iscsi_portal *p, struct op *op, struct err *e)
 {
-	const char *const make[] = { "iscsiadm", "-m", "node",   "-T", p->iqn, "-p",
-		                     p->text,    "-I", p->iface, "-o", "new",  NULL };
-	const char *const login[] = { "iscsiadm", "-m", "node",   "-T",      p->iqn, "-p",
-		                      p->text,    "-I", p->iface, "--login", NULL };
 	struct buf before = BUF_INIT;
 	char path[PATH_MAX];
-	int r;
+	int r = 1;
 
 	record_locate(p, path);
-	if (path[0])
+	if (path[0]) {
 		file_read(AT_FDCWD, path, ISCSI_FILE_MAX, &before, NULL);
-	if (iscsi_iface_make(d, p, op, e) < 0 || iscsiadm_run(make, 0, p->login, op, e) < 0) {
-		wipe_text(&before);
-		return -1;
-	}
-	record_locate(p, path);
-	if (!path[0])
-		r = err_set(e, ERR_STORAGE,
-		            "%s failed: iscsiadm made a record, but not in " ISCSID_DIR
-		            ", /var/lib/iscsi or /etc/iscsi",
-		            p->login);
-	else if (record_write(d, path, op, e) < 0)
-		r = err_wrap(e, ERR_KEEP, "%s failed", p->login);
-	else
-		r = iscsiadm_run(login, ISCSIADM_SESSION_EXISTS, p->login, op, e);
-	if (before.len && !starts_with(buf_str(&before), record_mark))
-		file_replace(AT_FDCWD, path, before.data, before.len, 0600, NULL);
-	else if (path[0])
+	} else if (record_make(p, path)) {
+		r = login_by(d, p, path, true, op, e);
 		record_remove(path);
+	}
+	if (r > 0) {
+		r = record_make_there(d, p, path, op, e);
+		if (r == 0)
+			r = login_by(d, p, path, false, op, e);
+		if (before.len && !starts_with(buf_str(&before), record_mark))
+			file_replace(AT_FDCWD, path, before.data, before.len, 0600, NULL);
+		else if (path[0])
+			record_remove(path);
+	}
 	wipe_text(&before);
 	return r;
 }

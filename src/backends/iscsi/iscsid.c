@@ -23,7 +23,6 @@
 #include "pool/check.h"
 #include "system/module.h"
 
-#define ISCSID_CONF      ISCSID_DIR "/iscsid.conf"
 #define ISCSID_INITIATOR ISCSID_DIR "/initiatorname.iscsi"
 #define ADMIN_CONF       "/etc/iscsi/iscsid.conf"
 #define ADMIN_INITIATOR  "/etc/iscsi/initiatorname.iscsi"
