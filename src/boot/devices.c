@@ -23,6 +23,7 @@
 #include <linux/netlink.h>
 #include "base/clock.h"
 #include "base/contract.h"
+#include "base/file.h"
 #include "base/log.h"
 #include "base/util.h"
 #include "boot/devices.h"
@@ -41,10 +42,11 @@
 #define REFUSED        "modules" /* that of drivers which cannot be loaded */
 #define AGAIN_FIRST    250       /* ms */
 #define AGAIN_MOST     SECONDS(8)
-#define WALK_TRIES     5  /* of a walk that fails by itself: what is wrong may be lasting */
-#define DEVICE_TRIES   3  /* more, of a device whose reader has died */
-#define DEADLY         16 /* devices for which that is counted: the next are given up at once */
-#define UDEV_GROUP     2  /* of NETLINK_KOBJECT_UEVENT: what udevd says when it has finished */
+#define WALK_TRIES     5   /* of a walk that fails by itself: what is wrong may be lasting */
+#define WALK_FIRST     200 /* ms for a walk to load what new devices ask for: it looks at all of them */
+#define DEVICE_TRIES   3   /* more, of a device whose reader has died */
+#define DEADLY         16  /* devices for which that is counted: the next are given up at once */
+#define UDEV_GROUP     2   /* of NETLINK_KOBJECT_UEVENT: what udevd says when it has finished */
 _Static_assert(BATCH <= PENDING && NAME_BYTES <= MODALIAS_BYTES, "a batch is taken out of what is pending");
 
 /* Devices whose links one worker makes. A batch whose worker has timed out stays in the list until that
@@ -83,7 +85,9 @@ struct devices {
 	uint64_t pause;     /* the last one; 0: nothing has had to wait */
 	bool noted;         /* the problem */
 	struct deadly deadly[DEADLY];
-	struct timer late; /* then those that wait are taken again; nothing else waits for it */
+	/* then those that wait are taken again, and modules loaded beside a walk; nothing else waits for it
+	 */
+	struct timer late;
 };
 
 static void start_waiting(struct devices *d);
@@ -108,9 +112,7 @@ static void try_devices_later(struct devices *d, const struct err *e)
 		d->noted = true;
 		log_error(LF_DEVICE, "%s", problem.message);
 	}
-	d->pause = d->pause ? d->pause * 2 : AGAIN_FIRST;
-	if (d->pause > AGAIN_MOST)
-		d->pause = AGAIN_MOST;
+	d->pause = d->pause ? least(2 * d->pause, AGAIN_MOST) : AGAIN_FIRST;
 	loop_arm(supervisor_loop(d->sup), &d->again, clock_ms() + d->pause);
 }
 
@@ -156,19 +158,19 @@ static void walk_done(struct worker *w, const struct err *e, bool left)
 
 	if (!d)
 		return;
-	if (e && !err_is(e, ERR_UNSUPPORTED))
+	if (e && !err_is(e, ERR_UNSUPPORTED)) {
 		log_warn(LF_DEVICE, "walking through the devices: %s", e->message);
-	else
-		supervisor_forget_problems(d->sup, REFUSED);
-	if (e && err_is(e, ERR_UNSUPPORTED))
-		note_refused(d, e);
-	/* Drivers that cannot be loaded will not be loaded at the next walk either. */
-	if (e && !err_is(e, ERR_UNSUPPORTED) && d->walk_tries++ < WALK_TRIES) {
-		d->walk_again = true;
-		try_devices_later(d, e);
-	}
-	if (!e || err_is(e, ERR_UNSUPPORTED))
+		if (d->walk_tries++ < WALK_TRIES) {
+			d->walk_again = true;
+			try_devices_later(d, e);
+		}
+	} else {
+		/* Drivers that cannot be loaded will not be loaded at the next walk either. */
 		d->walk_tries = 0;
+		supervisor_forget_problems(d->sup, REFUSED);
+		if (e)
+			note_refused(d, e);
+	}
 	supervisor_device_event(d->sup, NULL);
 	if (left) /* the next walk would meet the same device: it waits for this one's end */
 		return;
@@ -479,7 +481,7 @@ static void modules_done(struct worker *w, const struct err *e, bool left)
 }
 
 /* One worker at a time loads modules: most of them depend on each other, and the kernel takes them one by
- * one anyway. */
+ * one anyway. A walk looks again at all devices after each that it has loaded, so that it goes first. */
 static void start_modules(struct devices *d)
 {
 	struct task task = { .what = "modules",
@@ -497,6 +499,11 @@ static void start_modules(struct devices *d)
 	}
 	if (d->modules || !d->modaliases.len)
 		return;
+	uint64_t until = d->walk ? d->walk->started + WALK_FIRST : 0;
+	if (clock_ms() < until) {
+		loop_arm(supervisor_loop(d->sup), &d->late, until);
+		return;
+	}
 	d->modules = worker_start(d->sup, &task, &e);
 	if (!d->modules) {
 		try_devices_later(d, &e);
@@ -512,7 +519,7 @@ static void start_waiting(struct devices *d)
 {
 	if (supervisor_shutting_down(d->sup) || d->again.armed)
 		return;
-	if (d->walk_again && !d->walk)
+	if (d->walk_again)
 		start_walk(d);
 	if (!d->again.armed)
 		start_links(d);
@@ -530,31 +537,22 @@ static void start_waiting(struct devices *d)
 
 /* ---- events ---- */
 
-static const char *base_name(const char *path)
-{
-	const char *slash = strrchr(path, '/');
-
-	return slash ? slash + 1 : path;
-}
-
 /* One event of the kernel. The supervisor hears of it at once, before there are links: some pools know their
  * devices by what sysfs says. */
 static void take_event(struct devices *d, const struct uevent *u)
 {
-	bool block = u->subsystem && streq(u->subsystem, "block") && u->devpath;
-
 	supervisor_uevent(d->sup, u);
-	/* A pool may wait for a SCSI host that has no disk yet. */
-	if (u->subsystem && streq(u->subsystem, "scsi_host") && u->devpath)
-		supervisor_device_event(d->sup, base_name(u->devpath));
-	if (!d->own) {
-		if (block)
-			supervisor_device_event(d->sup, base_name(u->devpath));
-		return;
+	if (u->subsystem && u->devpath) {
+		const char *name = path_base(u->devpath);
+		bool block = streq(u->subsystem, "block");
+
+		if (block && d->own)
+			add_pending(d, name);
+		else if (block ||
+		         streq(u->subsystem, "scsi_host")) /* a pool may wait for one without disks */
+			supervisor_device_event(d->sup, name);
 	}
-	if (block)
-		add_pending(d, base_name(u->devpath));
-	if (u->modalias && *u->modalias && u->action && streq(u->action, "add"))
+	if (d->own && u->modalias && *u->modalias && u->action && streq(u->action, "add"))
 		buf_add(&d->modaliases, u->modalias, strlen(u->modalias) + 1);
 }
 

@@ -283,6 +283,25 @@ static void modules_are_kept(void)
 	end();
 }
 
+/* What it does not come to in its time, another one does. */
+static void a_walk_that_has_just_begun_loads_modules_first(void)
+{
+	begin(false);
+	CHECK(running("coldplug"));
+	started[0].started = clock_ms();
+	alias("pci:v00001AF4");
+	CHECK_INT(nstarted, 1);
+	CHECK(ends("modules", ERR_NONE));
+	CHECK(clock_ms() >= started[0].started + WALK_FIRST);
+	started[0].started = clock_ms();
+	alias("pci:v00001AF5");
+	CHECK_INT(nstarted, 2);
+	CHECK(ends("coldplug", ERR_NONE));
+	CHECK_INT(nstarted, 3); /* it may have missed this one */
+	CHECK(ends("modules", ERR_NONE));
+	end();
+}
+
 /* Whoever makes events faster than they are read must not have the loop for good. */
 static bool leaves_the_rest(void (*read_some)(struct watch *w, uint32_t events))
 {
@@ -324,5 +343,6 @@ int main(void)
 	RUN(names_are_kept);
 	RUN(more_names_than_fit_make_a_walk);
 	RUN(modules_are_kept);
+	RUN(a_walk_that_has_just_begun_loads_modules_first);
 	return check_done();
 }
