@@ -541,18 +541,23 @@ static void start_waiting(struct devices *d)
  * devices by what sysfs says. */
 static void take_event(struct devices *d, const struct uevent *u)
 {
+	bool is_added = u->action && streq(u->action, "add");
+
 	supervisor_uevent(d->sup, u);
 	if (u->subsystem && u->devpath) {
 		const char *name = path_base(u->devpath);
 		bool block = streq(u->subsystem, "block");
 
-		if (block && d->own)
-			add_pending(d, name);
-		else if (block ||
-		         streq(u->subsystem, "scsi_host")) /* a pool may wait for one without disks */
+		/* What device-mapper adds can be used, and has its name, from its first change on. A pool may
+		 * wait for a SCSI host that has no disk yet. */
+		if (block && d->own) {
+			if (!is_added || !starts_with(name, "dm-"))
+				add_pending(d, name);
+		} else if (block || streq(u->subsystem, "scsi_host")) {
 			supervisor_device_event(d->sup, name);
+		}
 	}
-	if (d->own && u->modalias && *u->modalias && u->action && streq(u->action, "add"))
+	if (d->own && u->modalias && *u->modalias && is_added)
 		buf_add(&d->modaliases, u->modalias, strlen(u->modalias) + 1);
 }
 
@@ -637,10 +642,12 @@ struct devices *devices_watch(struct supervisor *s, struct err *e)
 	d->run_dir = supervisor_options(s)->run_dir;
 	d->own = supervisor_options(s)->own_devices;
 	d->modaliases.limit = MODALIAS_BYTES;
-	d->uevents = (struct watch){ .fd = -1, .on_event = on_uevents, .owner = d };
-	d->udevd = (struct watch){ .fd = -1, .on_event = on_udevd, .owner = d };
-	d->again = (struct timer){ .on_expiry = on_devices_again, .owner = d };
-	d->late = (struct timer){ .on_expiry = on_late, .owner = d };
+	d->uevents.fd = d->udevd.fd = -1;
+	d->uevents.on_event = on_uevents;
+	d->udevd.on_event = on_udevd;
+	d->again.on_expiry = on_devices_again;
+	d->late.on_expiry = on_late;
+	d->uevents.owner = d->udevd.owner = d->again.owner = d->late.owner = d;
 	fd = uevent_open(e);
 	if (fd < 0 || loop_watch(supervisor_loop(s), &d->uevents, fd, EPOLLIN, e) < 0 ||
 	    (!d->own && listen_to_udevd(d, e) < 0)) {

@@ -283,6 +283,21 @@ static void modules_are_kept(void)
 	end();
 }
 
+static void what_device_mapper_adds_has_links_when_it_has_changed(void)
+{
+	begin(false);
+	CHECK(ends("coldplug", ERR_NONE));
+	event("dm-0");
+	CHECK_INT(nstarted, 1);
+	take_event(d,
+	           &(struct uevent){ .action = "change", .devpath = "/devices/dm-0", .subsystem = "block" });
+	start_waiting(d);
+	CHECK(ends("device-links", ERR_NONE));
+	event("vda");
+	CHECK(ends("device-links", ERR_NONE));
+	end();
+}
+
 /* What it does not come to in its time, another one does. */
 static void a_walk_that_has_just_begun_loads_modules_first(void)
 {
@@ -343,6 +358,7 @@ int main(void)
 	RUN(names_are_kept);
 	RUN(more_names_than_fit_make_a_walk);
 	RUN(modules_are_kept);
+	RUN(what_device_mapper_adds_has_links_when_it_has_changed);
 	RUN(a_walk_that_has_just_begun_loads_modules_first);
 	return check_done();
 }
