@@ -122,16 +122,15 @@ struct supervisor *supervisor_new(struct loop *l, const struct supervisor_option
 	s->loop = l;
 	s->options = *o;
 	device_ask_keeps(o->run_dir);
-	s->starter = (struct timer){ .on_expiry = on_starter, .owner = s };
-	s->changer = (struct timer){ .on_expiry = requests_on_changer, .owner = s };
-	s->saver = (struct timer){ .on_expiry = state_on_saver, .owner = s };
-	s->mounts_chore = (struct chore){
-		.origin = "mounts",
-		.meanwhile = "what others mount and unmount is seen at the next refresh only",
-		.attempt = mounts_watch,
-		.owner = s
-	};
-	s->shutdown.timer = (struct timer){ .on_expiry = on_shutdown_deadline, .owner = s };
+	s->starter.on_expiry = on_starter;
+	s->changer.on_expiry = requests_on_changer;
+	s->saver.on_expiry = state_on_saver;
+	s->shutdown.timer.on_expiry = on_shutdown_deadline;
+	s->starter.owner = s->changer.owner = s->saver.owner = s->shutdown.timer.owner = s;
+	s->mounts_chore.origin = "mounts";
+	s->mounts_chore.meanwhile = "what others mount and unmount is seen at the next refresh only";
+	s->mounts_chore.attempt = mounts_watch;
+	s->mounts_chore.owner = s;
 	take_descriptors();
 	if (make_directories(s, e) < 0 || add_own_sources(s, e) < 0) {
 		supervisor_free(s);

@@ -618,14 +618,17 @@ struct worker *worker_ahead(struct supervisor *s, const struct task *task, struc
 		err_set(e, ERR_NO_MEMORY, "cannot start the worker for \"%s\": out of memory", task->what);
 		return NULL;
 	}
-	*w = (struct worker){
-		.sup = s, .task = *task, .started = clock_ms(), .in = { .limit = INPUT_LIMIT }
-	};
+	w->sup = s;
+	w->task = *task;
+	w->started = clock_ms();
+	w->in.limit = INPUT_LIMIT;
 	if (task->then)
 		w->then = *task->then;
-	w->exit = (struct watch){ .fd = -1, .on_event = on_exit_event, .owner = w };
-	w->output = (struct watch){ .fd = -1, .on_event = on_output, .owner = w };
-	w->deadline = (struct timer){ .on_expiry = on_deadline, .owner = w };
+	w->exit.fd = w->output.fd = -1;
+	w->exit.on_event = on_exit_event;
+	w->output.on_event = on_output;
+	w->deadline.on_expiry = on_deadline;
+	w->exit.owner = w->output.owner = w->deadline.owner = w;
 	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) < 0) {
 		err_sys(e, errno, "cannot start the worker for \"%s\"", task->what);
 		free(w);
