@@ -313,6 +313,24 @@ static void only_who_looks_into_all_lists_is_forked(void)
 	CHECK(waiting_fits(&t, &task, &start));
 }
 
+/* It would be forked to be ended, or to hold what is left. */
+static void none_waits_in_an_initramfs_of_ours(void)
+{
+	struct loop loop;
+	struct err e = { 0 };
+	struct supervisor s = { .loop = &loop, .moving = true };
+
+	CHECK(loop_init(&loop, &e) == 0);
+	s.options.lives_on = s.options.own_devices = true;
+	waiting_expect(&s);
+	CHECK(!s.waiting);
+	s.options.own_devices = false; /* the root was changed */
+	waiting_expect(&s);
+	CHECK(s.waiting && s.waiting->timer.armed);
+	waiting_free(&s);
+	loop_close(&loop);
+}
+
 int main(void)
 {
 	RUN(a_start_and_its_refresh_are_told_whole);
@@ -325,5 +343,6 @@ int main(void)
 	RUN(descriptors_have_the_numbers_that_they_had);
 	RUN(an_index_that_is_newer_than_the_fork_is_not_told);
 	RUN(only_who_looks_into_all_lists_is_forked);
+	RUN(none_waits_in_an_initramfs_of_ours);
 	return check_done();
 }

@@ -92,9 +92,12 @@ static struct waiting *waiting_of(struct supervisor *s)
 	return t;
 }
 
+/* Not in an initramfs of ours, which is soon left, and where every process counts. */
 void waiting_expect(struct supervisor *s)
 {
-	struct waiting *t = s->moving && !s->shutdown.on && !workers_busy(s) ? waiting_of(s) : NULL;
+	bool leaves = s->options.lives_on && s->options.own_devices;
+	struct waiting *t = s->moving && !leaves && !s->shutdown.on && !workers_busy(s) ? waiting_of(s)
+	                                                                                : NULL;
 
 	if (!t)
 		return;
