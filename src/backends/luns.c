@@ -415,6 +415,7 @@ static void scan(const char *path, void *arg)
  * being read for the first time. */
 int luns_rescan(int host, struct op *op, struct err *e)
 {
+	static int asked = -1; /* by this process: the first refresh after a start sees what that has found */
 	struct scan s = { .rc = -1 };
 	struct err why = { 0 };
 	char path[64];
@@ -423,6 +424,8 @@ int luns_rescan(int host, struct op *op, struct err *e)
 		.nodes = &node, .n = 1, .fn = scan, .args = &s, .size = sizeof(s), .whys = &why
 	};
 
+	if (host == asked)
+		return 0;
 	snprintf(path, sizeof(path), "/sys/class/scsi_host/host%d/scan", host);
 	q.patience = sooner(SCAN_WITHIN, (uint64_t)clock_until(op->deadline) / 2 + 1);
 	if (device_ask_all(&q, e) < 0)
@@ -431,5 +434,7 @@ int luns_rescan(int host, struct op *op, struct err *e)
 		return err_set(e, ERR_WAIT_SERVER, "the question for its LUNs is not answered");
 	if (s.rc < 0 && e)
 		*e = s.why;
+	if (s.rc == 0)
+		asked = host;
 	return s.rc;
 }
