@@ -256,6 +256,7 @@ int iscsi_transport_load(struct err *e)
 {
 	struct err why = { 0 };
 
+	module_load_wanted("crypto-crc32c"); /* else the kernel runs modprobe at each login without it */
 	/* Built in counts as well, and is not always known as a module. */
 	if (module_load("iscsi_tcp", &why) < 0 && access("/sys/class/iscsi_transport/tcp", F_OK) < 0)
 		return err_set(e, ERR_UNSUPPORTED, "this kernel has no iSCSI over TCP: %s", why.message);

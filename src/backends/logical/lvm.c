@@ -25,6 +25,7 @@
 #include "base/memory.h"
 #include "base/util.h"
 #include "pool/volindex.h"
+#include "system/module.h"
 
 #define LVM_OUTPUT_LIMIT (4 * 1024 * 1024)
 #define LVM_CONF         "/etc/lvm/lvm.conf"
@@ -372,6 +373,7 @@ static int run_command(const char *const *words, const char *const *only, bool l
 
 	if (line_make(&line, words, only, locked, op, e) < 0)
 		return -1;
+	module_load_wanted("dm-mod"); /* else the kernel runs modprobe when LVM opens its device */
 	s = mmap(NULL, sizeof(*s), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	if (s == MAP_FAILED)
 		return err_set(e, ERR_NO_MEMORY, "cannot run LVM: out of memory");
