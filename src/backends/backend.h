@@ -40,8 +40,8 @@ struct service {
 	 * root is there, which it enters, or ends. NULL: it stays as it is, wherever it is. */
 	const char *const *programs;
 	bool tells; /* it says there when something has happened to what carries a pool: they are looked at */
-	/* Does it answer? Verified by talking to it. One for all that does not notify is waited for here: it is
-	 * asked from before its start on. */
+	/* Does it answer? Verified by talking to it. One for all that does not notify is waited for here: it
+	 * is asked from before its start on. */
 	int (*ready)(const struct pool_def *d, struct op *op, struct err *e);
 	/* At the end of the machine, until op->deadline: storage that has not answered for `patience` ms is
 	 * let go of, so that what waits for it fails. Each is told by op_note(). NULL: none waits */
@@ -70,6 +70,7 @@ struct backend {
 	/* what the source's name is the name of, where a start waits for that: "volume group"; or NULL (plan
 	 * prints it) */
 	const char *needs;
+	bool needs_disk;               /* a start needs a block device: without any it is not tried */
 	const char *image;             /* IMAGE(): the type as in src/backends/list */
 	const struct service *service; /* what must be up first, or NULL */
 	/* build() with BUILD_ABSENT makes a directory; of a type without this, building is admin's */

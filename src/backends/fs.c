@@ -506,6 +506,7 @@ const struct backend fs_backend = {
 	.summary = "a filesystem on a block device, mounted; volumes are its files",
 	.watched = true,
 	.waits_for = WAIT_DEVICE,
+	.needs_disk = true,
 	.image = IMAGE("fs", "ext4 xfs btrfs vfat isofs " VFAT_MODULES, "", ""),
 	.deadline = { .start = SECONDS(60),
 	              .stop = SECONDS(30),

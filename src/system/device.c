@@ -55,6 +55,11 @@ static bool has_entries(int dirfd, const char *name)
 	return found;
 }
 
+bool device_is_any(void)
+{
+	return has_entries(AT_FDCWD, "/sys/class/block");
+}
+
 /* A path of a multipath map, a member of a volume group or of an array: what stands on it is the device to
  * use. */
 static bool has_holder(const char *sysname)

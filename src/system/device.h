@@ -96,6 +96,8 @@ const char *device_left_out(void);
  * is gone or cannot be read. Looks at no other device, so that another one's trouble is not ours; a device
  * that does not answer now counts as the right one. */
 int device_matches(const char *spec, dev_t dev);
+/* Does the kernel have any block device? */
+bool device_is_any(void);
 /* A node in /dev for a device number; /dev/mapper/NAME for device-mapper. -1: none. That it is the device's
  * is looked at: a name in /dev may be older than the device. */
 int device_node(dev_t dev, char *path, size_t size);

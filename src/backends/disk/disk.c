@@ -267,6 +267,7 @@ const struct backend disk_backend = {
 	.type = POOL_DISK,
 	.summary = "a disk with a partition table; its partitions",
 	.waits_for = WAIT_DEVICE,
+	.needs_disk = true,
 	.image = IMAGE("disk", "", "sd_mod ~dm-mod", ""),
 	.deadline = { .start = SECONDS(30),
 	              .stop = SECONDS(10),

@@ -512,6 +512,7 @@ const struct backend logical_backend = {
 	.type = POOL_LOGICAL,
 	.summary = "an LVM volume group; its logical volumes",
 	.waits_for = WAIT_DEVICE,
+	.needs_disk = true,
 	.needs = "volume group",
 	.image = IMAGE("logical", LOGICAL_MODULES, "raid0 raid1 raid10 raid456 ~dm-vdo",
 	               ""), /* levels of dm-raid */

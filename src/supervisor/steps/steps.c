@@ -18,6 +18,7 @@
 #include "supervisor/news/news.h"
 #include "supervisor/steps/moves.h"
 #include "supervisor/work/work.h"
+#include "system/device.h"
 
 static void begin_start(struct pool *p);
 
@@ -93,6 +94,12 @@ static void begin_start(struct pool *p)
 	if (outer) {
 		outer_wait(outer->name, outer->reason.text ? outer->reason.text : phase_word(outer->phase),
 		           &e);
+		step_start_failed(p, &e);
+		return;
+	}
+	if (b->needs_disk && !device_is_any()) {
+		p->tries.again = false;
+		err_wait(&e, ERR_WAIT_DEVICE, "device=", "there is no block device yet");
 		step_start_failed(p, &e);
 		return;
 	}
