@@ -6,7 +6,6 @@
 #include <dlfcn.h>
 #include <errno.h>
 #include <signal.h>
-#include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/un.h>
@@ -583,7 +582,7 @@ static const char *const failing[] = { "false", NULL };
 static const char *const missing[] = { "/nowhere/there-is-none", NULL };
 static const char *const stubborn[] = { "sh", "-c", "trap '' TERM; while :; do sleep 1; done", NULL };
 
-static char flag[PATH_MAX];
+static char flag[PATH_MAX], *prepared; /* the latter: by this process */
 
 /* The flag file says what prepare and ready answer: its first byte. None: all is well. */
 static int look(char wanted)
@@ -596,13 +595,9 @@ static int look(char wanted)
 	return c == wanted;
 }
 
-/* Shared: the workers that have prepared and asked last. */
-static pid_t *who;
-
 static int prepare(const struct pool_def *d, struct op *op, struct err *e)
 {
-	(void)d, (void)op;
-	who[0] = getpid();
+	(void)d, (void)op, prepared = flag;
 	if (look('P'))
 		return err_set(e, ERR_STORAGE, "prepare fails");
 	return look('F') ? 1 : 0;
@@ -611,12 +606,10 @@ static int prepare(const struct pool_def *d, struct op *op, struct err *e)
 static int ready(const struct pool_def *d, struct op *op, struct err *e)
 {
 	(void)d, (void)op;
-	who[1] = getpid();
+	raise(look('K') ? SIGKILL : 0);
 	while (look('W'))
 		pause();
-	if (look('K'))
-		raise(SIGKILL);
-	return look('R') ? err_set(e, ERR_STORAGE, "it does not answer") : 0;
+	return look('R') || (look('S') && !prepared) ? err_set(e, ERR_STORAGE, "it does not answer") : 0;
 }
 
 static void set_flag(const char *text)
@@ -648,8 +641,6 @@ static void begin_service(const char *const *argv, bool notifies, const char *ho
 	begin();
 	fixture_path(flag, "%s/flag", dir);
 	set_flag(how);
-	who = mmap(NULL, 2 * sizeof(*who), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-	CHECK(who != MAP_FAILED);
 	service = (struct service){
 		.name = "companion", .prepare = prepare, .argv = argv, .notifies = notifies, .ready = ready
 	};
@@ -669,15 +660,13 @@ static void end_service(void)
 	if (pid > 0)
 		kill(pid, SIGKILL);
 	end();
-	munmap(who, 2 * sizeof(*who));
 }
 
 static void it_comes_up_and_comes_back(void)
 {
-	begin_service(sleeper, false, "");
+	begin_service(sleeper, false, "S");
 	CHECK(need() < 0 && is_state("ready"));
 	CHECK(need() == 0);
-	CHECK(who[0] && who[0] == who[1]); /* one worker for both */
 	kill(view().pid, SIGKILL);
 	CHECK(is_state("down"));
 	CHECK(need() < 0 && is_state("ready"));
@@ -861,10 +850,9 @@ static bool is_over(void)
 static void shutdown_takes_it_along_at_every_stage(void)
 {
 	static const char *const stages[] = { "preparing", "asking", "ready", "down" };
-	static const char *const how[] = { "", "W", "", "P" };
 
 	for (size_t i = 0; i < ARRAY_LEN(stages); i++) {
-		begin_service(sleeper, false, how[i]);
+		begin_service(sleeper, false, ((const char *[]){ "", "W", "", "P" })[i]);
 		CHECK(need() < 0 && is_state(stages[i]));
 		pid_t pid = view().pid;
 		over = false;
