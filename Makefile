@@ -356,7 +356,7 @@ install: all ## into $(DESTDIR)$(PREFIX): program, poolctl, man pages, completio
 	ln -sf poolctl $(DESTDIR)$(PREFIX)/share/bash-completion/completions/poolinit
 	install -D -m 644 config/completion/zsh $(DESTDIR)$(PREFIX)/share/zsh/site-functions/_poolctl
 	install -D -m 644 config/poolinit.service $(DESTDIR)$(PREFIX)/lib/systemd/system/poolinit.service
-	install -m 644 config/poolinit-wait@.service config/*.socket $(DESTDIR)$(PREFIX)/lib/systemd/system
+	install -m 644 config/poolinit-wait@.service $(if $(filter 1,$(LIBVIRT)),config/*.socket) $(DESTDIR)$(PREFIX)/lib/systemd/system
 	install -D -m 644 config/poolinit.sysusers $(DESTDIR)$(PREFIX)/lib/sysusers.d/poolinit.conf
 
 # Apart from the above: whoever has these has the pools of /etc/poolinit started before the root is mounted, from the next image on.

@@ -424,7 +424,7 @@ int luns_rescan(int host, struct op *op, struct err *e)
 		.nodes = &node, .n = 1, .fn = scan, .args = &s, .size = sizeof(s), .whys = &why
 	};
 
-	if (host == asked)
+	if (host >= 0 && host == asked)
 		return 0;
 	snprintf(path, sizeof(path), "/sys/class/scsi_host/host%d/scan", host);
 	q.patience = sooner(SCAN_WITHIN, (uint64_t)clock_until(op->deadline) / 2 + 1);

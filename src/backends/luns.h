@@ -26,7 +26,8 @@ int luns_refresh(const struct pool_def *d, int host, struct op *op, struct pool_
  * whose they are, "host5". Else out stays as it is. */
 void luns_trouble(const struct luns_health *health, const char *of, char *out, size_t size);
 /* Ask the host to look for LUNs now ("- - -" to /sys/class/scsi_host/hostN/scan); returns when the kernel
- * has looked. ERR_WAIT_SERVER: it has not come back in time, and is left to it. */
+ * has looked. A host that this process has asked is not asked again. ERR_WAIT_SERVER: it has not come back in
+ * time, and is left to it. */
 int luns_rescan(int host, struct op *op, struct err *e);
 /* Wait, by uevent, until what the bus has reported has block devices, and (where no udevd runs) make their
  * links. Nothing is read. */

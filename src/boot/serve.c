@@ -85,9 +85,13 @@ static int serve_run(struct serve *s)
 	struct core *c = &s->core;
 	struct err e = { 0 };
 
-	/* First: as long as nothing else is open. Who has been given the socket is the service manager's
-	 * next, and need not stand by. */
-	if (!handed_begin(c->socket) && s->stands_by)
+	/* Who is given sockets is the service manager's next, and does not stand by: where it has not got the
+	 * control socket, it is the manager itself that seems to answer there, and that never ends. */
+	bool given = getenv("LISTEN_FDS") != NULL;
+
+	/* First: as long as nothing else is open. */
+	handed_begin();
+	if (s->stands_by && !given)
 		await_other(s);
 	if (core_open(c, &e) < 0) {
 		log_error(LF_BOOT, "cannot start: %s", e.message);

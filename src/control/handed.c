@@ -9,6 +9,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/un.h>
 
 #include "base/log.h"
@@ -139,6 +140,15 @@ static void read_variables(const char *pid, const char *fds, const char *names)
 	}
 }
 
+/* Two spellings of one path? */
+static bool is_same_place(const char *a, const char *b)
+{
+	struct stat x, y;
+
+	return streq(a, b) ||
+	       (stat(a, &x) == 0 && stat(b, &y) == 0 && x.st_dev == y.st_dev && x.st_ino == y.st_ino);
+}
+
 /* Its place; -1: there is none. */
 static int handed_at(const char *path)
 {
@@ -148,19 +158,18 @@ static int handed_at(const char *path)
 		if (handed.taken[i])
 			continue;
 		bound_path(FIRST + i, own, sizeof(own));
-		if (streq(own, path))
+		if (is_same_place(own, path))
 			return i;
 	}
 	return -1;
 }
 
-bool handed_begin(const char *path)
+void handed_begin(void)
 {
 	read_variables(getenv("LISTEN_PID"), getenv("LISTEN_FDS"), getenv("LISTEN_FDNAMES"));
 	unsetenv("LISTEN_PID");
 	unsetenv("LISTEN_FDS");
 	unsetenv("LISTEN_FDNAMES");
-	return handed_at(path) >= 0;
 }
 
 bool handed_holds(const char *path)

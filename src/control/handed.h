@@ -10,9 +10,8 @@
 #include <stdbool.h>
 
 /* Before this process opens anything: read the variables (LISTEN_PID, LISTEN_FDS, LISTEN_FDNAMES), and take
- * them out of the environment. What cannot be used is closed, with a sentence in the log. Is there one at
- * this path? */
-bool handed_begin(const char *path);
+ * them out of the environment. What cannot be used is closed, with a sentence in the log. */
+void handed_begin(void);
 /* Is there one at this path that nobody has taken yet? */
 bool handed_holds(const char *path);
 /* It is the caller's from now on: non-blocking, and closed by exec(3). -1: there is none. */

@@ -4,10 +4,8 @@
  */
 #include "control/handed.h"
 
-bool handed_begin(const char *path)
+void handed_begin(void)
 {
-	(void)path;
-	return false;
 }
 
 int handed_take(const char *path)

@@ -38,13 +38,13 @@ static int sys_block(const char *sysname)
 	return open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 }
 
-/* Is there anything in that directory of sysfs? */
-static bool has_entries(int dirfd, const char *name)
+/* Is there anything in that directory of sysfs? `unseen`: the answer where it cannot be read. */
+static bool has_entries(int dirfd, const char *name, bool unseen)
 {
 	int fd = openat(dirfd, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	DIR *dir = fd >= 0 ? fdopendir(fd) : NULL;
 	const struct dirent *entry;
-	bool found = false;
+	bool found = !dir && unseen;
 
 	while (dir && !found && (entry = readdir(dir)))
 		found = entry->d_name[0] != '.';
@@ -57,7 +57,7 @@ static bool has_entries(int dirfd, const char *name)
 
 bool device_is_any(void)
 {
-	return has_entries(AT_FDCWD, "/sys/class/block");
+	return has_entries(AT_FDCWD, "/sys/class/block", true);
 }
 
 /* A path of a multipath map, a member of a volume group or of an array: what stands on it is the device to
@@ -66,8 +66,9 @@ static bool has_holder(const char *sysname)
 {
 	cleanup_close int dir = sys_block(sysname);
 
-	return dir >= 0 && (has_entries(dir, "holders") ||
-	                    (faccessat(dir, "partition", F_OK, 0) == 0 && has_entries(dir, "../holders")));
+	return dir >= 0 &&
+	       (has_entries(dir, "holders", false) ||
+	        (faccessat(dir, "partition", F_OK, 0) == 0 && has_entries(dir, "../holders", false)));
 }
 
 /* Is that path a node of this device? A path that leads nowhere is not. */

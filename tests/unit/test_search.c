@@ -116,9 +116,13 @@ static void answered(struct waiter *w, const struct result *r)
 /* Its count is found by its text: another one would be taken, and no count would change. */
 static void only_a_root_of_the_list_is_said_to_be_good(void)
 {
-	static const char *const others[] = {
-		"UUID=1", "LABEL=", "LABEL=AA", "pool:sys", "pool:sys/b,LABEL=A", "LABEL=A,"
-	};
+	static const char *const others[] = { "UUID=1",
+		                              "LABEL=",
+		                              "LABEL=AA",
+		                              "pool:sys",
+		                              "pool:sys/b,LABEL=A",
+		                              "LABEL=A,",
+		                              "LABEL=A,pool:sys/b" };
 	static const char *const good[] = { "LABEL=A", "pool:sys/b" };
 	struct waiter w = { .done = answered };
 	struct err e = { 0 };

@@ -270,11 +270,12 @@ static void wipe_text(struct buf *b)
 	buf_free(b);
 }
 
-/* Write settings and CHAP into the record that iscsiadm has just made. The password stands in memory twice,
- * here and in the record's text: both are wiped, also after an error. */
-static int record_write(const struct pool_def *d, const char *path, struct op *op, struct err *e)
+/* Write a record of this text, with our settings and CHAP. The password stands in memory twice, here and in
+ * the record's text: both are wiped, also after an error. */
+static int record_write(const struct pool_def *d, const char *path, const struct buf *text, struct op *op,
+                        struct err *e)
 {
-	struct buf old = BUF_INIT, new = BUF_INIT;
+	struct buf new = BUF_INIT;
 	struct secret_value secret = { 0 };
 	char password[256] = "";
 	const char *settings[] = {
@@ -292,9 +293,9 @@ static int record_write(const struct pool_def *d, const char *path, struct op *o
 		NULL,
 		NULL,
 	};
-	int r = file_read(AT_FDCWD, path, ISCSI_FILE_MAX, &old, e);
+	int r = 0;
 
-	if (r == 0 && d->source.auth.kind == AUTH_CHAP) {
+	if (d->source.auth.kind == AUTH_CHAP) {
 		r = secret_find(&d->source.auth, op->secret_dirs, &secret, e);
 		if (r == 0 && !iscsi_record_value_ok((const char *)secret.data, secret.len))
 			r = err_set(e, ERR_INVALID,
@@ -311,16 +312,15 @@ static int record_write(const struct pool_def *d, const char *path, struct op *o
 	}
 	if (r == 0) {
 		/* Room for all of it at once, so that growing leaves no copies behind. */
-		buf_printf(&new, "%*s", (int)old.len + 4096, "");
+		buf_printf(&new, "%*s", (int)text->len + 4096, "");
 		buf_reset(&new);
 		buf_adds(&new, record_mark);
-		iscsi_record_edit(buf_str(&old), settings, &new);
+		iscsi_record_edit(buf_str(text), settings, &new);
 		r = new.failed ? err_set(e, ERR_NO_MEMORY, "out of memory")
 		               : file_replace(AT_FDCWD, path, new.data, new.len, 0600, e);
 	}
 	explicit_bzero(password, sizeof(password));
 	secret_value_free(&secret);
-	wipe_text(&old);
 	wipe_text(&new);
 	return r;
 }
@@ -361,11 +361,11 @@ void iscsi_record_new(const char *conf, const struct iscsi_portal *p, struct buf
 	           conf, p->iqn, p->host, p->port);
 }
 
-/* Where nobody but us has a database it is ours, and the record is made without iscsiadm. True: path is the
- * record's. */
-static bool record_make(const struct iscsi_portal *p, char *path)
+/* Where nobody but us has a database it is ours, and the record needs no iscsiadm. True: this is its text,
+ * and path (PATH_MAX) where it is to be. */
+static bool record_make(const struct iscsi_portal *p, char *path, struct buf *text)
 {
-	cleanup_buf struct buf conf = BUF_INIT, text = BUF_INIT;
+	struct buf conf = BUF_INIT;
 	char dir[300];
 
 	for (size_t i = 1; i < ARRAY_LEN(databases); i++) {
@@ -374,18 +374,22 @@ static bool record_make(const struct iscsi_portal *p, char *path)
 			return false;
 	}
 	snprintf(dir, sizeof(dir), ISCSID_DIR "/nodes/%.223s", p->iqn);
-	if (!streq(p->iface, "default") ||
-	    file_read(AT_FDCWD, ISCSID_CONF, ISCSI_FILE_MAX, &conf, NULL) < 0 ||
-	    file_mkdirs(dir, 0700, NULL) < 0)
-		return false;
-	iscsi_record_new(buf_str(&conf), p, &text);
-	snprintf(path, PATH_MAX, "%s/%s,%d", dir, p->host, p->port);
-	return !text.failed && file_replace(AT_FDCWD, path, text.data, text.len, 0600, NULL) == 0;
+	bool fits = streq(p->iface, "default") &&
+	            file_read(AT_FDCWD, ISCSID_CONF, ISCSI_FILE_MAX, &conf, NULL) == 0 &&
+	            file_mkdirs(dir, 0700, NULL) == 0;
+	if (fits) {
+		buf_printf(text, "%*s", (int)conf.len + 1024, ""); /* as in record_write() */
+		buf_reset(text);
+		iscsi_record_new(buf_str(&conf), p, text);
+		snprintf(path, PATH_MAX, "%s/%s,%d", dir, p->host, p->port);
+	}
+	wipe_text(&conf);
+	return fits && !text->failed;
 }
 
 /* As it is in iscsiadm's own database. path (PATH_MAX): where. */
 static int record_make_there(const struct pool_def *d, const struct iscsi_portal *p, char *path,
-                             struct op *op, struct err *e)
+                             struct buf *text, struct op *op, struct err *e)
 {
 	const char *const make[] = { "iscsiadm", "-m", "node",   "-T", p->iqn, "-p",
 		                     p->text,    "-I", p->iface, "-o", "new",  NULL };
@@ -393,22 +397,26 @@ static int record_make_there(const struct pool_def *d, const struct iscsi_portal
 	if (iscsi_iface_make(d, p, op, e) < 0 || iscsiadm_run(make, 0, p->login, op, e) < 0)
 		return -1;
 	record_locate(p, path);
-	return path[0] ? 0
-	               : err_set(e, ERR_STORAGE,
-	                         "%s failed: iscsiadm made a record, but not in " ISCSID_DIR
-	                         ", /var/lib/iscsi or /etc/iscsi",
-	                         p->login);
+	if (!path[0])
+		return err_set(e, ERR_STORAGE,
+		               "%s failed: iscsiadm made a record, but not in " ISCSID_DIR
+		               ", /var/lib/iscsi or /etc/iscsi",
+		               p->login);
+	wipe_text(text);
+	return file_read(AT_FDCWD, path, ISCSI_FILE_MAX, text, e) < 0
+	               ? err_wrap(e, ERR_KEEP, "%s failed", p->login)
+	               : 0;
 }
 
-/* By the record at path. 1: iscsiadm does not find it, if that may be. */
-static int login_by(const struct pool_def *d, const struct iscsi_portal *p, const char *path, bool may_miss,
-                    struct op *op, struct err *e)
+/* By a record of this text at path. 1: may_miss, and iscsiadm's database has no such record. */
+static int login_by(const struct pool_def *d, const struct iscsi_portal *p, const char *path,
+                    const struct buf *text, bool may_miss, struct op *op, struct err *e)
 {
 	const char *const login[] = { "iscsiadm", "-m", "node",   "-T",      p->iqn, "-p",
 		                      p->text,    "-I", p->iface, "--login", NULL };
 	struct err missed = { 0 };
 
-	if (record_write(d, path, op, e) < 0)
+	if (record_write(d, path, text, op, e) < 0)
 		return err_wrap(e, ERR_KEEP, "%s failed", p->login);
 	if (!may_miss)
 		return iscsiadm_run(login, ISCSIADM_SESSION_EXISTS, p->login, op, e);
@@ -425,26 +433,27 @@ static int login_by(const struct pool_def *d, const struct iscsi_portal *p, cons
  * back as it was. */
 int iscsi_login(const struct pool_def *d, const struct iscsi_portal *p, struct op *op, struct err *e)
 {
-	struct buf before = BUF_INIT;
+	struct buf before = BUF_INIT, text = BUF_INIT;
 	char path[PATH_MAX];
 	int r = 1;
 
 	record_locate(p, path);
 	if (path[0]) {
 		file_read(AT_FDCWD, path, ISCSI_FILE_MAX, &before, NULL);
-	} else if (record_make(p, path)) {
-		r = login_by(d, p, path, true, op, e);
+	} else if (record_make(p, path, &text)) {
+		r = login_by(d, p, path, &text, true, op, e);
 		record_remove(path);
 	}
 	if (r > 0) {
-		r = record_make_there(d, p, path, op, e);
+		r = record_make_there(d, p, path, &text, op, e);
 		if (r == 0)
-			r = login_by(d, p, path, false, op, e);
+			r = login_by(d, p, path, &text, false, op, e);
 		if (before.len && !starts_with(buf_str(&before), record_mark))
 			file_replace(AT_FDCWD, path, before.data, before.len, 0600, NULL);
 		else if (path[0])
 			record_remove(path);
 	}
 	wipe_text(&before);
+	wipe_text(&text);
 	return r;
 }

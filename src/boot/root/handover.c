@@ -54,8 +54,8 @@ static void become_init(const char *init, char **argv, int fd)
 		sigprocmask(SIG_SETMASK, &none, &before);
 		execv(init, argv);
 		n = snprintf(text, sizeof(text), "cannot run %.150s: %s", init, strerror(errno));
-		sigprocmask(SIG_SETMASK, &before,
-		            NULL); /* we hear again of an end, and of the supervisor's */
+		/* We hear again of an end, and of the supervisor's. */
+		sigprocmask(SIG_SETMASK, &before, NULL);
 	}
 	if (send(fd, text, (size_t)n, MSG_NOSIGNAL) < 0)
 		log_error(LF_BOOT, "%s", text);

@@ -84,7 +84,7 @@ static void on_root_record(struct worker *w, const struct line *l)
 	struct root_search *s = w->task.owner;
 
 	if (line_has(l, "fsck"))
-		worker_time(w, streq(line_get(l, "fsck"), "yes") ? FSCK_TIME : attempt_time(s));
+		worker_time(w, streq(line_get(l, "fsck"), "yes") ? FSCK_TIME : MOUNT_TIME);
 	if (line_has(l, "init"))
 		snprintf(s->init, sizeof(s->init), "%s", line_get(l, "init"));
 	if (line_has(l, "note"))

@@ -20,9 +20,9 @@
 
 /* ---- opening ---- */
 
-/* Is the name one that we go by: "storage:///system" and the like, with any query behind it? A client that
- * names nothing takes what is there. Clients are told apart a driver, or a host, that is not here, and a path
- * that the driver does not have. */
+/* The name must be one that we go by: "storage:///system" and the like, with any query behind it. A client
+ * that names nothing takes what is there. ERR_INVALID: there is no such driver here, or a host is named;
+ * ERR_UNSUPPORTED: the driver has no such path. */
 static int check_uri(const char *name, struct err *e)
 {
 	static const char *const drivers[] = { "storage", "secret", "qemu" };

@@ -85,6 +85,8 @@ static bool is_in_root_list(const char *list, const char *root)
 {
 	size_t len = strlen(root);
 
+	if (!len || strchr(root, ','))
+		return false;
 	while (strncmp(list, root, len) != 0 || (list[len] && list[len] != ',')) {
 		list += strcspn(list, ",");
 		if (!*list++)

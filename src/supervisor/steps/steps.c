@@ -76,6 +76,7 @@ static void on_started(struct worker *w, const struct err *e, bool left)
  * companion. All else the worker finds out. */
 static void begin_start(struct pool *p)
 {
+	p->tries.came = 0; /* this try sees it: one that fails here must not begin anew for it */
 	if (p->def.next_xml && !p->def.live)
 		registry_switch(p); /* it is not active: the newest definition is in use */
 	const struct backend *b = backend_find(p->type);
@@ -99,7 +100,7 @@ static void begin_start(struct pool *p)
 	}
 	if (b->needs_disk && !device_is_any()) {
 		p->tries.again = false;
-		err_wait(&e, ERR_WAIT_DEVICE, "device=", "there is no block device yet");
+		err_wait(&e, ERR_WAIT_DEVICE, "device=/sys/class/block", "there is no block device yet");
 		step_start_failed(p, &e);
 		return;
 	}
