@@ -78,7 +78,10 @@ def press(name, window=""):
 
 
 def cells(table):
-    return [cell.name.split("\n")[0] for cell in below(find("table", table)) if cell.getRoleName() == "table cell" and cell.name]
+    try:
+        return [cell.name.split("\n")[0] for cell in below(find("table", table)) if cell.getRoleName() == "table cell" and cell.name]
+    except Exception:   # one went while it was looked at: its table is being filled anew
+        return []
 
 
 def main():
@@ -102,7 +105,7 @@ def main():
     click(find("table cell", "made"))
     press("vol-delete")
     press("Yes")
-    wait("end of the volume", lambda: "made" not in cells("vol-list"))
+    wait("end of the volume", lambda: {"made", "web.qcow2"} & set(cells("vol-list")) == {"web.qcow2"})
     print("deleted: made")
     manager.terminate()
     manager.wait()
