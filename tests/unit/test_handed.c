@@ -83,6 +83,8 @@ static void take(void)
 	CHECK(!handed_holds(path_in("c")));
 	CHECK(!getenv("LISTEN_PID") && !getenv("LISTEN_FDS") && !getenv("LISTEN_FDNAMES"));
 	CHECK(handed_holds(path_in("b")));
+	CHECK(handed_holds(path_in("/b"))); /* another spelling of it: --run may end in a slash */
+	CHECK(!handed_holds(path_in("/c")));
 	CHECK_INT(handed_take(path_in("b")), 4);
 	CHECK(!handed_holds(path_in("b")));
 	CHECK_INT(handed_take(path_in("b")), -1);
