@@ -139,6 +139,41 @@ static void only_a_root_of_the_list_is_said_to_be_good(void)
 	}
 }
 
+static void told(void *arg)
+{
+	(void)arg;
+	loop_stop(&loop);
+}
+
+static void on_patience(struct timer *t)
+{
+	(void)t;
+	loop_stop(&loop);
+}
+
+/* root= names only what cannot be meant: that is told at once, and no event has it look at a root that is not
+ * there. */
+static void no_root_has_failed_at_once_whatever_comes(void)
+{
+	static struct parameters none = { .timeout = SECONDS(300) };
+	struct root_search s = {
+		.sup = search.sup, .parameters = &none, .began = clock_ms(), .on_change = told
+	};
+
+	struct timer patience = { .on_expiry = on_patience };
+
+	root_search_begin(&s);
+	loop_arm(&loop, &patience, clock_ms() + PATIENCE);
+	loop_run(&loop);
+	loop_disarm(&loop, &patience);
+	CHECK(s.failed && !s.found && s.why[0] && !s.worker);
+	for (int i = 0; i < 2; i++) {
+		supervisor_device_event(search.sup, "vda");
+		CHECK(s.failed && !s.timer.armed && !s.worker && s.at == 0);
+	}
+	root_search_end(&s);
+}
+
 int main(void)
 {
 	step = mmap(NULL, sizeof(*step), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
@@ -150,5 +185,6 @@ int main(void)
 	RUN(a_check_has_its_time);
 	RUN(and_when_it_is_over_a_mount_has_that_of_a_mount);
 	RUN(only_a_root_of_the_list_is_said_to_be_good);
+	RUN(no_root_has_failed_at_once_whatever_comes);
 	return check_done();
 }

@@ -185,7 +185,6 @@ static int give_order(struct root_search *s, struct err *e)
 static void look(struct root_search *s)
 {
 	struct task task = { .what = "root",
-		             .timeout = attempt_time(s),
 		             .run = root_mount,
 		             .arg = &s->order,
 		             .on_record = on_root_record,
@@ -199,10 +198,17 @@ static void look(struct root_search *s)
 	}
 	s->again = false;
 	loop_disarm(supervisor_loop(s->sup), &s->timer);
+	if (!s->parameters->roots.n) { /* the operator was told of each what to write instead */
+		s->failed = true;
+		snprintf(s->why, sizeof(s->why), "root= has none that can be meant");
+		search_changed(s);
+		return;
+	}
 	if (give_order(s, &e) < 0) {
 		not_now(s, &e);
 		return;
 	}
+	task.timeout = attempt_time(s);
 	s->worker = worker_start(s->sup, &task, &e);
 	if (!s->worker)
 		not_now(s, &e);
@@ -245,11 +251,9 @@ void root_search_begin(struct root_search *s)
 {
 	s->timer = (struct timer){ .on_expiry = on_root_timer, .owner = s };
 	s->listener = (struct listener){ .on_event = on_root_event, .on_device = on_root_device, .owner = s };
-	listener_add(s->sup, &s->listener);
-	if (s->parameters->roots.n)
-		look_soon(s);
-	else
-		s->failed = true;
+	if (s->parameters->roots.n) /* without one no event can help */
+		listener_add(s->sup, &s->listener);
+	look_soon(s);
 }
 
 void root_search_end(struct root_search *s)
