@@ -80,6 +80,13 @@ void libvirt_accept(struct libvirt *l)
 			server_accept(l->servers[i]);
 }
 
+void libvirt_stop(struct libvirt *l)
+{
+	for (size_t i = 0; i < LIBVIRT_SOCKETS; i++)
+		if (l->servers[i])
+			server_stop(l->servers[i]);
+}
+
 void libvirt_close(struct libvirt *l)
 {
 	for (size_t i = 0; i < LIBVIRT_SOCKETS; i++) {

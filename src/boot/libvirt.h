@@ -21,6 +21,8 @@ struct libvirt {
 void libvirt_open(struct libvirt *l, struct supervisor *s, const struct server_options *o, bool daemons);
 /* Let clients in. */
 void libvirt_accept(struct libvirt *l);
+/* Let nobody in any more (server_stop()). */
+void libvirt_stop(struct libvirt *l);
 void libvirt_close(struct libvirt *l);
 
 #endif

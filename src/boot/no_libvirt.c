@@ -20,6 +20,11 @@ void libvirt_accept(struct libvirt *l)
 	(void)l;
 }
 
+void libvirt_stop(struct libvirt *l)
+{
+	(void)l;
+}
+
 void libvirt_close(struct libvirt *l)
 {
 	(void)l;

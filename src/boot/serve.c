@@ -20,6 +20,10 @@
 #include "boot/roles.h"
 #include "control/handed.h"
 
+/* of the loop after the end has come: enough for a turn of each client that was let in before, at all of our
+ * sockets. What they have asked is answered, where that can be done at once. */
+#define LAST_ROUNDS 128
+
 /* The role's own state, beside what it has in common with the others. ready_fd: -1 without. */
 struct serve {
 	struct core core;
@@ -36,6 +40,8 @@ static void serve_stop(void *arg, int sig)
 	if (sig != SIGTERM && sig != SIGINT)
 		return;
 	notify_send("STOPPING=1");
+	server_stop(s->core.server);
+	libvirt_stop(&s->core.virt);
 	loop_stop(&s->core.loop);
 }
 
@@ -85,13 +91,10 @@ static int serve_run(struct serve *s)
 	struct core *c = &s->core;
 	struct err e = { 0 };
 
-	/* Who is given sockets is the service manager's next, and does not stand by: where it has not got the
-	 * control socket, it is the manager itself that seems to answer there, and that never ends. */
-	bool given = getenv("LISTEN_FDS") != NULL;
-
-	/* First: as long as nothing else is open. */
-	handed_begin();
-	if (s->stands_by && !given)
+	/* First: as long as nothing else is open. Who is given sockets is the service manager's next, and
+	 * does not stand by: where it has not got the control socket, it is the manager itself that seems to
+	 * answer there, and that never ends. */
+	if (!handed_begin() && s->stands_by)
 		await_other(s);
 	if (core_open(c, &e) < 0) {
 		log_error(LF_BOOT, "cannot start: %s", e.message);
@@ -101,6 +104,8 @@ static int serve_run(struct serve *s)
 	notify_send("EXTEND_TIMEOUT_USEC=120000000");
 	core_add_parameters(c, c->options.config_dir, &s->parameters);
 	loop_run(&c->loop);
+	for (int n = 0; n < LAST_ROUNDS; n++)
+		loop_round(&c->loop, 0);
 	core_close(c);
 	return 0;
 }

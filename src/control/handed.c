@@ -164,12 +164,15 @@ static int handed_at(const char *path)
 	return -1;
 }
 
-void handed_begin(void)
+bool handed_begin(void)
 {
+	bool given = getenv("LISTEN_FDS") != NULL;
+
 	read_variables(getenv("LISTEN_PID"), getenv("LISTEN_FDS"), getenv("LISTEN_FDNAMES"));
 	unsetenv("LISTEN_PID");
 	unsetenv("LISTEN_FDS");
 	unsetenv("LISTEN_FDNAMES");
+	return given;
 }
 
 bool handed_holds(const char *path)

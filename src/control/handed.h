@@ -10,8 +10,9 @@
 #include <stdbool.h>
 
 /* Before this process opens anything: read the variables (LISTEN_PID, LISTEN_FDS, LISTEN_FDNAMES), and take
- * them out of the environment. What cannot be used is closed, with a sentence in the log. */
-void handed_begin(void);
+ * them out of the environment. What cannot be used is closed, with a sentence in the log. True: some were
+ * announced, be they of use or not. */
+bool handed_begin(void);
 /* Is there one at this path that nobody has taken yet? */
 bool handed_holds(const char *path);
 /* It is the caller's from now on: non-blocking, and closed by exec(3). -1: there is none. */

@@ -4,8 +4,9 @@
  */
 #include "control/handed.h"
 
-void handed_begin(void)
+bool handed_begin(void)
 {
+	return false;
 }
 
 int handed_take(const char *path)

@@ -415,7 +415,12 @@ void server_seal(struct server *srv)
 void server_accept(struct server *srv)
 {
 	srv->open = true;
-	loop_change(srv->loop, &srv->listening, EPOLLIN);
+	loop_change(srv->loop, &srv->listening, srv->paused ? 0 : EPOLLIN);
+}
+
+void server_stop(struct server *srv)
+{
+	server_pause(srv, NEVER);
 }
 
 /* Nobody comes any more. Those who wait to be let in may have sent something already: each is told, and goes

@@ -62,6 +62,9 @@ int server_other(const char *path, pid_t *pid);
 void server_seal(struct server *srv);
 /* Let clients in. Until then those who connect wait in the socket's queue. */
 void server_accept(struct server *srv);
+/* The end has come: let nobody in any more. Those who connect wait in the queue again, at a socket that was
+ * handed over for its next server. server_free() follows. */
+void server_stop(struct server *srv);
 /* Answer what can be answered at once, close all, remove the socket. NULL is allowed. */
 void server_free(struct server *srv);
 
