@@ -94,9 +94,11 @@ static int serve_run(struct serve *s)
 	/* First: as long as nothing else is open. Who is given sockets is the service manager's next, and
 	 * does not stand by: where it has not got the control socket, it is the manager itself that seems to
 	 * answer there, and that never ends. */
-	if (!handed_begin() && s->stands_by)
+	int given = handed_begin(s->ready_fd, &e);
+
+	if (given == 0 && s->stands_by)
 		await_other(s);
-	if (core_open(c, &e) < 0) {
+	if (given < 0 || core_open(c, &e) < 0) {
 		log_error(LF_BOOT, "cannot start: %s", e.message);
 		return 1;
 	}

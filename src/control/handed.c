@@ -111,25 +111,31 @@ static int count_present(long announced)
 	return n;
 }
 
-static void read_variables(const char *pid, const char *fds, const char *names)
+static int read_variables(const char *pid, const char *fds, const char *names, int other, struct err *e)
 {
 	long whose = whole_number(pid), announced = whole_number(fds);
 
 	if (!pid && !fds)
-		return;
+		return 0;
 	if (whose != getpid()) {
 		log_warn(LF_CONTROL,
 		         "sockets of the service manager are not taken: LISTEN_PID is \"%.20s\", and this is "
 		         "process %d; "
 		         "poolinit has to be what the unit starts, with no program between",
 		         pid ? pid : "", (int)getpid());
-		return;
+		return 0;
 	}
 	if (announced < 0 || announced > INT32_MAX - FIRST) {
 		log_warn(LF_CONTROL, "sockets of the service manager are not taken: LISTEN_FDS is \"%.20s\"",
 		         fds ? fds : "");
-		return;
+		return 0;
 	}
+	if (other >= FIRST && other - FIRST < announced)
+		return err_set(
+			e, ERR_INVALID,
+			"descriptor %d is a socket of the service manager's (LISTEN_FDS is %ld): what is "
+			"written to has to be another one",
+			other, announced);
 	snprintf(handed.names, sizeof(handed.names), "%s", names ? names : "");
 	handed.n = count_present(announced);
 	for (int i = 0; i < handed.n; i++) {
@@ -138,6 +144,7 @@ static void read_variables(const char *pid, const char *fds, const char *names)
 		if (why)
 			close_unused(i, why);
 	}
+	return 0;
 }
 
 /* Two spellings of one path? */
@@ -164,11 +171,13 @@ static int handed_at(const char *path)
 	return -1;
 }
 
-bool handed_begin(void)
+int handed_begin(int other, struct err *e)
 {
-	bool given = getenv("LISTEN_FDS") != NULL;
+	const char *fds = getenv("LISTEN_FDS");
+	int given = fds != NULL;
 
-	read_variables(getenv("LISTEN_PID"), getenv("LISTEN_FDS"), getenv("LISTEN_FDNAMES"));
+	if (read_variables(getenv("LISTEN_PID"), fds, getenv("LISTEN_FDNAMES"), other, e) < 0)
+		given = -1;
 	unsetenv("LISTEN_PID");
 	unsetenv("LISTEN_FDS");
 	unsetenv("LISTEN_FDNAMES");

@@ -8,11 +8,13 @@
 #define POOLINIT_CONTROL_HANDED_H
 
 #include <stdbool.h>
+#include "base/err.h"
 
 /* Before this process opens anything: read the variables (LISTEN_PID, LISTEN_FDS, LISTEN_FDNAMES), and take
- * them out of the environment. What cannot be used is closed, with a sentence in the log. True: some were
- * announced, be they of use or not. */
-bool handed_begin(void);
+ * them out of the environment. What cannot be used is closed, with a sentence in the log. 1: some were
+ * announced, be they of use or not. -1: other, a descriptor that the caller was told to use, is one of
+ * them. */
+int handed_begin(int other, struct err *e);
 /* Is there one at this path that nobody has taken yet? */
 bool handed_holds(const char *path);
 /* It is the caller's from now on: non-blocking, and closed by exec(3). -1: there is none. */

@@ -4,9 +4,11 @@
  */
 #include "control/handed.h"
 
-bool handed_begin(void)
+int handed_begin(int other, struct err *e)
 {
-	return false;
+	(void)other;
+	(void)e;
+	return 0;
 }
 
 int handed_take(const char *path)

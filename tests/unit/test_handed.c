@@ -79,7 +79,7 @@ static void take(void)
 	give(4, path_in("b"));
 	announce(2);
 	CHECK(!handed_holds(path_in("b")));
-	handed_begin();
+	CHECK_INT(handed_begin(-1, NULL), 1);
 	CHECK(!handed_holds(path_in("c")));
 	CHECK(!getenv("LISTEN_PID") && !getenv("LISTEN_FDS") && !getenv("LISTEN_FDNAMES"));
 	CHECK(handed_holds(path_in("b")));
@@ -121,7 +121,7 @@ static void longest(void)
 	CHECK_INT(fd, 3);
 	CHECK(bind(fd, (struct sockaddr *)&a, sizeof(a)) == 0 && listen(fd, 1) == 0);
 	announce(1);
-	handed_begin();
+	CHECK_INT(handed_begin(-1, NULL), 1);
 	CHECK(handed_holds(path));
 	CHECK_INT(handed_take(path), 3);
 	unlink(path);
@@ -132,12 +132,32 @@ static void a_path_may_be_as_long_as_the_kernel_takes_it(void)
 	apart(longest);
 }
 
+static void named(void)
+{
+	struct err e = { 0 };
+
+	give(3, path_in("a"));
+	announce(1);
+	CHECK_INT(handed_begin(3, &e), -1);
+	CHECK_INT(e.class, ERR_INVALID);
+	CHECK_STR(
+		e.message,
+		"descriptor 3 is a socket of the service manager's (LISTEN_FDS is 1): what is written to has "
+		"to be another one");
+	CHECK(!handed_holds(path_in("a")) && is_open(3));
+}
+
+static void a_descriptor_to_write_to_is_none_of_them(void)
+{
+	apart(named);
+}
+
 static void foreign(void)
 {
 	give(3, path_in("a"));
 	announce(1);
 	setenv("LISTEN_PID", "1", 1);
-	handed_begin();
+	CHECK_INT(handed_begin(-1, NULL), 1);
 	CHECK(!handed_holds(path_in("a")));
 	handed_end();
 	CHECK(is_open(3));
@@ -153,7 +173,7 @@ static void none(void)
 {
 	cleanup_buf struct buf said = BUF_INIT;
 
-	handed_begin();
+	CHECK_INT(handed_begin(3, NULL), 0);
 	CHECK(!handed_holds(path_in("a")));
 	CHECK_INT(handed_take(path_in("a")), -1);
 	handed_end();
@@ -172,6 +192,7 @@ int main(void)
 		return 1;
 	RUN(one_is_taken_once_and_the_rest_is_closed);
 	RUN(a_path_may_be_as_long_as_the_kernel_takes_it);
+	RUN(a_descriptor_to_write_to_is_none_of_them);
 	RUN(what_is_for_another_process_stays_open);
 	RUN(without_variables_nothing_is_said);
 	for (const char *name = "ab"; *name; name++)
