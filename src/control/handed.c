@@ -80,6 +80,19 @@ static const char *unfit(int fd)
 	return NULL;
 }
 
+/* Of all that are given the socket only one lets clients in: the one with this lock, which is a process's
+ * until that ends or closes the socket. Whatever else there is belongs to the open socket, which they share.
+ * False: it is another's. */
+static bool lock_for_us(int fd, pid_t *rival)
+{
+	struct flock all = { .l_type = F_WRLCK, .l_whence = SEEK_SET };
+
+	if (fcntl(fd, F_SETLK, &all) == 0 || (errno != EAGAIN && errno != EACCES))
+		return true;
+	*rival = fcntl(fd, F_GETLK, &all) == 0 ? all.l_pid : 0;
+	return false;
+}
+
 static void close_unused(int i, const char *why)
 {
 	char name[128];
@@ -140,9 +153,16 @@ static int read_variables(const char *pid, const char *fds, const char *names, i
 	handed.n = count_present(announced);
 	for (int i = 0; i < handed.n; i++) {
 		const char *why = unfit(FIRST + i);
+		pid_t rival;
 
 		if (why)
 			close_unused(i, why);
+		else if (!lock_for_us(FIRST + i, &rival))
+			return err_set(
+				e, ERR_BUSY,
+				"process %d has descriptor %d, a socket of the service manager's, too: "
+				"only one poolinit answers at a socket",
+				(int)rival, FIRST + i);
 	}
 	return 0;
 }

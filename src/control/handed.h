@@ -13,7 +13,7 @@
 /* Before this process opens anything: read the variables (LISTEN_PID, LISTEN_FDS, LISTEN_FDNAMES), and take
  * them out of the environment. What cannot be used is closed, with a sentence in the log. 1: some were
  * announced, be they of use or not. -1: other, a descriptor that the caller was told to use, is one of
- * them. */
+ * them; or another process has one of them, which would answer some of the clients (ERR_BUSY). */
 int handed_begin(int other, struct err *e);
 /* Is there one at this path that nobody has taken yet? */
 bool handed_holds(const char *path);
