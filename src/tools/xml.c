@@ -20,8 +20,6 @@
 #include "pool/secret/secret.h"
 #include "pool/voldef.h"
 
-#define XML_USAGE 2
-
 /* One document, or two: a volume is read as one of a pool. Names are for messages; the texts are the files'
  * bytes. */
 struct xml_input {
@@ -177,7 +175,7 @@ static _Noreturn void read_closed_in(const struct document_kind *kind, const str
 static int wrong_usage(const char *why, const char *word)
 {
 	fprintf(stderr, "poolinit xml: %s%.80s: see poolinit xml --help\n", why, word);
-	return XML_USAGE;
+	return EXIT_USAGE;
 }
 
 /* No document is read for this, so that nothing has to be closed in. */
@@ -237,16 +235,12 @@ int xml_main(int argc, char **argv)
 		"Read one document as the supervisor would (libvirt's pool, volume or secret) and print its "
 		"canonical form, or what is\n"
 		"wrong with it and where.",
-		"0 the document is good, 1 it is not, 2 wrong usage",
+		"0 the document is good, 1 it is not, 64 wrong usage",
 	};
-	int parsed = options_parse(argc, argv, &help, rows, ARRAY_LEN(rows), &e), status = 0;
+	int status = options_take(argc, argv, &help, rows, ARRAY_LEN(rows));
 
-	if (parsed < 0) {
-		fprintf(stderr, "poolinit xml: %s\n", e.message);
-		return XML_USAGE;
-	}
-	if (parsed > 0)
-		return 0;
+	if (status >= 0)
+		return status;
 	if (words[0] && streq(words[0], "capabilities") && !words[1])
 		return print_capabilities();
 	/* Usage is checked before a file is opened: a mistake in the words is not told as one in a file. */
