@@ -1,5 +1,9 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """Guests for libvirt's QEMU driver: a boot sector that says a sentence on its serial line, and turns itself off."""
+import ctypes
+
+LIBC = ctypes.CDLL(None)
+PR_SET_CHILD_SUBREAPER = 36
 
 SENTENCE = b"a guest from a volume"
 # What the driver would have from the machine, and a test has not: users, cgroups, virtlogd, security modules.
@@ -22,6 +26,13 @@ def boot_sector(last=bytes.fromhex("ba0406 b80020 ef f4 ebfd")):
     where = 0x7C00 + len(head) + len(body)
     code = head.replace(b"\xbe\0\0", b"\xbe" + where.to_bytes(2, "little")) + body
     return (code + SENTENCE + b"\r\n\0").ljust(510, b"\0") + b"\x55\xaa" + bytes((1 << 20) - 512)
+
+
+def adopted(*argv, times=1):
+    """The arguments and options of a driver's process, which is started as often. It waits until the QEMUs that it has put into the background are gone, so
+    somebody has to reap them: the shell adopts them."""
+    script = '"$@"; ' * times + "exit $?"
+    return ["bash", "-c", script, "-", *argv], {"preexec_fn": lambda: LIBC.prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)}
 
 
 # Nothing is left to do, but the machine stays on.
