@@ -226,3 +226,29 @@ def guest_programs(box, names=("latency", "starts")):
 def latency_program(box):
     """The one behind Latency."""
     return guest_programs(box, ["latency"])
+
+
+# It asks on in the new root: it stays in the directory of the socket, which moves.
+EARLY = """#!/bin/busybox sh
+/bin/busybox mknod /dev/null c 1 3
+(
+	while [ ! -S /run/poolinit/control ]; do /bin/busybox usleep 20000; done
+	cd /run && exec /test/latency poolinit/control latency.stop >latency.out 2>&1
+) </dev/null &
+exec /init
+"""
+
+
+def early_client(box):
+    """For Image(files=…): with rdinit=/test/early a client asks from the first answer on, through the change of root, until early_figures()."""
+    (box.dir / "early").write_text(EARLY)
+    (box.dir / "early").chmod(0o755)
+    return {"/test/early": box.dir / "early", **latency_program(box)}
+
+
+def early_figures(vm):
+    """What that client has measured, {name: number}. It ends."""
+    vm.run("touch /run/latency.stop")
+    said = vm.wait("the client's figures", "grep . /run/latency.out").out
+    print(f"# {vm.name}: {said.strip()}", flush=True)
+    return {name: int(number) for name, number in re.findall(r"(\w+)=(\d+)", said)}

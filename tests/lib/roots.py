@@ -103,6 +103,20 @@ def guest(name):
     return pathlib.Path(made.stdout.strip())
 
 
+def debian_tree(box, title, name):
+    """The files of guest(NAME), whose init is systemd, with what every root is given: for what is not ext4."""
+    tree = box.directory(f"tree-{title}")
+    command("cp", "-a", f"{guest(name)}/.", tree, timeout=600)
+    (tree / "test").mkdir()
+    (tree / "srv/data").mkdir()
+    for to, (source, mode) in _files().items():
+        shutil.copy(source, tree / to[1:])
+        (tree / to[1:]).chmod(mode)
+    (tree / AGENT_UNIT[1:]).write_text(SYSTEMD_UNIT)
+    (tree / AGENT_LINK[1:]).symlink_to(AGENT_UNIT)
+    return tree
+
+
 def debian(path, name, size="1G", label="ROOT", extra=(), programs=(), links=(), tree=None):
     """guest(NAME), or a tree that was made of it, as an ext4 filesystem. extra: {path: text} of further files, programs: {path: file}, links: {path: to where}."""
     tree = tree or guest(name)

@@ -187,7 +187,8 @@ class NfsServer(Server):
         if command("stat", "-f", "-c", "%T", directory).strip() != "tmpfs":
             return
         image = self.box.directory("exports") / f"{sum(1 for _ in (self.box.dir / 'exports').iterdir())}.img"
-        command("mke2fs", "-q", "-F", "-t", "ext4", "-d", directory, image, "64M")
+        megabytes = int(command("du", "-s", "--block-size=1M", directory).split()[0])
+        command("mke2fs", "-q", "-F", "-t", "ext4", "-d", directory, image, f"{64 + 2 * megabytes}M", timeout=600)
         command("mount", "-i", "-t", "ext4", "-o", "loop", image, directory)
         (directory / "lost+found").rmdir()
 
@@ -208,7 +209,7 @@ NFS_CORE_PARAM {{
 	allow_set_io_flusher_fail = true;
 }}
 NFSv4 {{
-	Graceless = true; RecoveryBackend = fs; RecoveryRoot = "{self.directory}";
+	Graceless = true; Only_Numeric_Owners = true; RecoveryBackend = fs; RecoveryRoot = "{self.directory}";
 }}
 {blocks}
 """)

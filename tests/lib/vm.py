@@ -313,7 +313,7 @@ def _machine(arch, accel, steady=False):
     board = BOARDS[arch]
     cpu = "host" if accel == "kvm" else board.cpu
     # One CPU: counting instructions does not go together with several.
-    clock = ["-smp", "1", "-icount", "shift=0"] if steady else ["-smp", "2"]
+    clock = ["-smp", "1", "-icount", "shift=0,sleep=off" if steady == "jumps" else "shift=0"] if steady else ["-smp", "2"]
     return ["-machine", f"{board.machine},accel={accel}", "-cpu", cpu, *clock, "-nodefaults", "-display", "none", "-no-reboot"]
 
 
@@ -338,7 +338,8 @@ class Vm:
     network   False: no network card
     steady    True: the machine's clock counts its instructions, one a nanosecond, so that times measured inside are those of a
               machine with one slow CPU, and the same to a few per cent however busy the host is; for tests of speed.
-              Such a machine is always emulated, and takes two to three times as long
+              Such a machine is always emulated, and takes two to three times as long. "jumps": when it is idle its clock goes on to the
+              next thing that it waits for, at once; what is outside, servers and the test, is slow to it then
     """
 
     def __init__(self, box, image, disks=(), cmdline="", mode="", memory=384, quiet=None, network=True, agent=True,

@@ -343,6 +343,6 @@ int root_mount(struct worker_io *io, void *arg, struct err *e)
 	if (rc < 0)
 		umount2(ROOT_DIR, MNT_DETACH);
 	if (o->parameters->roothash)
-		verity_let_go();
+		verity_over(rc);
 	return rc;
 }

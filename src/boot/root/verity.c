@@ -14,20 +14,24 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <sys/sysmacros.h>
-#include <syslog.h>
 #include "base/contract.h"
 #include "base/file.h"
+#include "base/log.h"
 #include "base/util.h"
+#include "boot/root/ending.h"
+#include "boot/root/root.h"
 #include "boot/root/verity.h"
 #include "pool/check.h"
 #include "system/device.h"
 #include "system/module.h"
 
-#define MAP_NAME   "verity-root"
-#define HASH_LEAST 32 /* hexadecimal digits */
-#define HASH_MOST  128
-#define SALT_MOST  256
-#define BLOCK_MOST 65536
+#define MAP_NAME     "verity-root"
+#define HASH_LEAST   32 /* hexadecimal digits */
+#define HASH_MOST    128
+#define SALT_MOST    256
+#define BLOCK_MOST   65536
+#define UNITS        "/run/systemd/system"
+#define SYSLOG_ERROR 3 /* syslog(3), LOG_ERR: its header and base/log.h do not go together */
 
 /* As it lies on the medium, little-endian. */
 struct superblock {
@@ -143,7 +147,7 @@ __attribute__((format(printf, 5, 6))) static void keep_said(int level, const cha
 	va_list ap;
 
 	(void)file, (void)line, (void)number;
-	if ((level & 7) > LOG_ERR)
+	if ((level & 7) > SYSLOG_ERROR)
 		return;
 	va_start(ap, format);
 	vsnprintf(last_said, sizeof(last_said), format, ap);
@@ -196,6 +200,19 @@ static int make_map(uint64_t bytes, const char *table, char *out, size_t size, s
 	return rc > 0 ? 0 : -1;
 }
 
+/* It goes with its last user: at once if it has none. Harmless where there is none. */
+static void let_go(void)
+{
+	struct dm_task *t = begin_map_task(DM_DEVICE_REMOVE);
+
+	if (t) {
+		dm_task_deferred_remove(t);
+		dm_task_run(t);
+		dm_task_destroy(t);
+	}
+	dm_task_update_nodes();
+}
+
 /* The first block is looked at here, because a filesystem that cannot be read says nothing of a hash. */
 static int check_map(const char *node, const char *hash, struct err *e)
 {
@@ -229,23 +246,34 @@ int verity_open(const char *node, const char *hash, const char *tree, char *out,
 	if (table.failed)
 		return err_set(e, ERR_NO_MEMORY, "out of memory");
 	module_load_wanted("dm-mod dm-verity");
-	verity_let_go(); /* of a worker that was killed */
+	let_go(); /* of a worker that was killed */
 	if (make_map(s.data_blocks * s.data_block, buf_str(&table), out, size, e) < 0)
 		return module_explain("dm-verity", e);
 	if (check_map(out, hash, e) == 0)
 		return 0;
-	verity_let_go();
+	let_go();
 	return -1;
 }
 
-void verity_let_go(void)
+/* systemd reads roothash= as well, and waits 90 s for partitions that have their names from it, before
+ * anything else. A unit in /run counts before what its generator writes. systemd-veritysetup-generator(8),
+ * systemd.unit(5). */
+static void tell_systemd(void)
 {
-	struct dm_task *t = begin_map_task(DM_DEVICE_REMOVE);
+	static const char unit[] = UNITS "/systemd-veritysetup@root.service";
+	static const char text[] = "[Unit]\nDescription=Verity protection of the root, by poolinit\n"
+				   "DefaultDependencies=no\nIgnoreOnIsolate=yes\n"
+				   "[Service]\nType=oneshot\nRemainAfterExit=yes\nExecStart=/bin/true\n";
+	struct err e = { 0 };
 
-	if (t) {
-		dm_task_deferred_remove(t);
-		dm_task_run(t);
-		dm_task_destroy(t);
-	}
-	dm_task_update_nodes();
+	if (file_mkdirs(UNITS, 0755, &e) < 0 ||
+	    file_replace(AT_FDCWD, unit, text, strlen(text), 0644, &e) < 0)
+		log_warn(LF_BOOT, "%s", e.message);
+}
+
+void verity_over(int rc)
+{
+	let_go();
+	if (rc == 0 && ending_has_systemd(ROOT_DIR))
+		tell_systemd();
 }

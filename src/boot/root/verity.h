@@ -22,7 +22,8 @@ int verity_check(const char *hash, const char *tree, struct err *e);
  * its root has another hash; ERR_UNSUPPORTED: this kernel, or this program, cannot do it. On failure no
  * device is left. */
 int verity_open(const char *node, const char *hash, const char *tree, char *out, size_t size, struct err *e);
-/* It goes with its last user: at once if it has none. Harmless where there is none. */
-void verity_let_go(void);
+/* The attempt at a root is over: the new device goes with its last user, at once if it has none. Harmless
+ * where there is none. rc: 0: it is mounted at ROOT_DIR, and the systemd there is told that this is done. */
+void verity_over(int rc);
 
 #endif
