@@ -201,7 +201,7 @@ static int make_map(uint64_t bytes, const char *table, char *out, size_t size, s
 }
 
 /* It goes with its last user: at once if it has none. Harmless where there is none. */
-static void let_go(void)
+static void remove_map(void)
 {
 	struct dm_task *t = begin_map_task(DM_DEVICE_REMOVE);
 
@@ -246,12 +246,12 @@ int verity_open(const char *node, const char *hash, const char *tree, char *out,
 	if (table.failed)
 		return err_set(e, ERR_NO_MEMORY, "out of memory");
 	module_load_wanted("dm-mod dm-verity");
-	let_go(); /* of a worker that was killed */
+	remove_map(); /* of a worker that was killed */
 	if (make_map(s.data_blocks * s.data_block, buf_str(&table), out, size, e) < 0)
 		return module_explain("dm-verity", e);
 	if (check_map(out, hash, e) == 0)
 		return 0;
-	let_go();
+	remove_map();
 	return -1;
 }
 
@@ -273,7 +273,7 @@ static void tell_systemd(void)
 
 void verity_over(int rc)
 {
-	let_go();
+	remove_map();
 	if (rc == 0 && ending_has_systemd(ROOT_DIR))
 		tell_systemd();
 }
