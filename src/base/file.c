@@ -7,6 +7,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <linux/openat2.h>
 #include <stdio.h>
 #include <string.h>
@@ -405,6 +406,16 @@ int file_mkdirs(const char *path, mode_t mode, struct err *e)
 int file_mkdirs_kept(const char *path, mode_t mode, struct err *e)
 {
 	return make_all(path, mode, true, e);
+}
+
+int file_leave(const char *dir, const char *name, const char *text, struct err *e)
+{
+	demand(dir && name && text, e);
+
+	char path[PATH_MAX];
+
+	snprintf(path, sizeof(path), "%s/%s", dir, name);
+	return file_mkdirs(dir, 0755, e) < 0 ? -1 : file_replace(AT_FDCWD, path, text, strlen(text), 0644, e);
 }
 
 /* ---- names ---- */

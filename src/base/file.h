@@ -36,6 +36,8 @@ ssize_t file_read_line(int dirfd, const char *path, char *out, size_t size);
  * stands and no other is left. ERR_NO_SPACE, ERR_READ_ONLY, ERR_DENIED are told apart; ERR_INVALID: that is
  * no name of a file. */
 int file_replace(int dirfd, const char *path, const void *data, size_t len, mode_t mode, struct err *e);
+/* The same for a text that others read (0644). The directory is made if need be. */
+int file_leave(const char *dir, const char *name, const char *text, struct err *e);
 /* A copy of a program's bytes, written over what is there. On failure none is there. */
 int file_copy_program(const char *from, const char *path, struct err *e);
 /* Remove what file_replace() left in a directory when its process was killed, of every name that is_ours()

@@ -312,6 +312,8 @@ static void a_file_in_the_way_is_named(void)
 	CHECK(strstr(e.message, "/f: ") != NULL);
 	CHECK_INT(e.sys, ENOTDIR);
 	CHECK_INT(file_mkdirs("", 0700, &e), -1);
+	CHECK_INT(file_leave(path, "unit", "text", &e), -1);
+	CHECK(strstr(e.message, "/f: ") != NULL);
 	file_remove(dirfd_, "f", &e);
 }
 

@@ -50,7 +50,7 @@ static void one_that_is_about_to_be_started_again_is_packed(void)
 	views[1] = (struct service_view){ .service = &whole, .name = "iscsid", .state = "down" };
 	CHECK(services_pack(NULL, ROOT, true));
 	CHECK(access(KEPT_PROGRAMS "/sh", X_OK) == 0);
-	CHECK(access(UNITS "/iscsid.service.d/poolinit.conf", F_OK) == 0);
+	CHECK(access(SYSTEMD_UNITS "/iscsid.service.d/poolinit.conf", F_OK) == 0);
 }
 
 /* The root's own may mend the sessions then. */
@@ -96,12 +96,13 @@ static void they_are_not_written_over_themselves(void)
 
 static void the_service_of_that_name_is_there_in_name(void)
 {
-	const char *text = text_of(UNITS "/iscsid.service.d/poolinit.conf");
+	const char *text = text_of(SYSTEMD_UNITS "/iscsid.service.d/poolinit.conf");
 
 	CHECK(strstr(text, "[Service]\n") && strstr(text, "\nExecStart=\nExecStart=/bin/true\n"));
 	CHECK(strstr(text, "\nExecStartPre=\n") && strstr(text, "\nRestart=no\n"));
-	CHECK(strstr(text_of(UNITS "/iscsid.socket.d/poolinit.conf"), "ConditionPathExists=!" KEPT_PROGRAMS));
-	CHECK(access(UNITS "/other.service.d", F_OK) < 0);
+	CHECK(strstr(text_of(SYSTEMD_UNITS "/iscsid.socket.d/poolinit.conf"),
+	             "ConditionPathExists=!" KEPT_PROGRAMS));
+	CHECK(access(SYSTEMD_UNITS "/other.service.d", F_OK) < 0);
 }
 
 static void each_network_of_the_root_keeps_its_addresses(void)

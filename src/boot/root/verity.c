@@ -30,7 +30,6 @@
 #define HASH_MOST    128
 #define SALT_MOST    256
 #define BLOCK_MOST   65536
-#define UNITS        "/run/systemd/system"
 #define SYSLOG_ERROR 3 /* syslog(3), LOG_ERR: its header and base/log.h do not go together */
 
 /* As it lies on the medium, little-endian. */
@@ -260,14 +259,12 @@ int verity_open(const char *node, const char *hash, const char *tree, char *out,
  * systemd.unit(5). */
 static void tell_systemd(void)
 {
-	static const char unit[] = UNITS "/systemd-veritysetup@root.service";
 	static const char text[] = "[Unit]\nDescription=Verity protection of the root, by poolinit\n"
 				   "DefaultDependencies=no\nIgnoreOnIsolate=yes\n"
 				   "[Service]\nType=oneshot\nRemainAfterExit=yes\nExecStart=/bin/true\n";
 	struct err e = { 0 };
 
-	if (file_mkdirs(UNITS, 0755, &e) < 0 ||
-	    file_replace(AT_FDCWD, unit, text, strlen(text), 0644, &e) < 0)
+	if (file_leave(SYSTEMD_UNITS, "systemd-veritysetup@root.service", text, &e) < 0)
 		log_warn(LF_BOOT, "%s", e.message);
 }
 

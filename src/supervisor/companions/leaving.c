@@ -23,19 +23,15 @@
 #include "system/links.h"
 #include "system/sysfs.h"
 
-#define UNITS       "/run/systemd/system"
 #define NETWORKS    "/run/systemd/network"
 #define UTAB        "/run/mount/utab"
 #define MOUNT_TRIES 20
 
-/* The directory is made if need be. */
 static void leave_text(const char *dir, const char *name, const char *text)
 {
-	char path[PATH_MAX];
 	struct err e = { 0 };
 
-	snprintf(path, sizeof(path), "%s/%s", dir, name);
-	if (file_mkdirs(dir, 0755, &e) < 0 || file_replace(AT_FDCWD, path, text, strlen(text), 0644, &e) < 0)
+	if (file_leave(dir, name, text, &e) < 0)
 		log_warn(LF_POOL, "%s", e.message);
 }
 
@@ -78,11 +74,11 @@ static void have_service_stand_back(const char *name)
 {
 	char dir[PATH_MAX];
 
-	snprintf(dir, sizeof(dir), UNITS "/%s.service.d", name);
+	snprintf(dir, sizeof(dir), SYSTEMD_UNITS "/%s.service.d", name);
 	leave_text(dir, "poolinit.conf",
 	           "[Service]\nType=oneshot\nRemainAfterExit=yes\nRestart=no\nPIDFile=\nExecStartPre=\n"
 	           "ExecStart=\nExecStart=/bin/true\nExecStartPost=\nExecStop=\nExecStopPost=\n");
-	snprintf(dir, sizeof(dir), UNITS "/%s.socket.d", name);
+	snprintf(dir, sizeof(dir), SYSTEMD_UNITS "/%s.socket.d", name);
 	leave_text(dir, "poolinit.conf", "[Unit]\nConditionPathExists=!" KEPT_PROGRAMS "\n");
 }
 
@@ -114,12 +110,12 @@ static void have_end_told(const char *fifo, const char *conflicts)
 	         "[Socket]\nListenFIFO=%s\nSocketMode=0600\n",
 	         conflicts, fifo);
 	snprintf(unit, sizeof(unit), "%s.socket", name);
-	leave_text(UNITS, unit, text);
+	leave_text(SYSTEMD_UNITS, unit, text);
 	snprintf(to, sizeof(to), "../%s", unit);
-	snprintf(link, sizeof(link), UNITS "/sysinit.target.wants/%s", unit);
+	snprintf(link, sizeof(link), SYSTEMD_UNITS "/sysinit.target.wants/%s", unit);
 	snprintf(unit, sizeof(unit), "%s.service", name);
-	leave_text(UNITS, unit, "[Service]\nType=oneshot\nExecStart=/bin/true\n");
-	if (file_mkdirs(UNITS "/sysinit.target.wants", 0755, NULL) < 0 ||
+	leave_text(SYSTEMD_UNITS, unit, "[Service]\nType=oneshot\nExecStart=/bin/true\n");
+	if (file_mkdirs(SYSTEMD_UNITS "/sysinit.target.wants", 0755, NULL) < 0 ||
 	    (symlink(to, link) < 0 && errno != EEXIST))
 		log_warn(LF_POOL, "%s: %s", link, strerror(errno));
 }
