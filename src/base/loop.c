@@ -131,14 +131,15 @@ void loop_disarm(struct loop *l, struct timer *t)
 }
 
 /* One timer a round: who has sent something waits for the work of one, not for that of all that are due. */
-static void expire(struct loop *l)
+static bool expire(struct loop *l)
 {
 	struct timer *t = l->timers;
 
 	if (!t || t->deadline > clock_ms())
-		return;
+		return false;
 	loop_disarm(l, t);
 	t->on_expiry(t);
+	return true;
 }
 
 /* ---- running ---- */
@@ -169,7 +170,7 @@ static void deliver(struct loop *l, struct loop_batch *b)
 	l->batch = b->outer;
 }
 
-void loop_round(struct loop *l, uint64_t deadline)
+bool loop_round(struct loop *l, uint64_t deadline)
 {
 	struct loop_batch b = { .len = 0 };
 
@@ -180,7 +181,7 @@ void loop_round(struct loop *l, uint64_t deadline)
 		deliver(l, &b);
 	else if (b.len < 0 && errno != EINTR)
 		poll(NULL, 0, 100); /* "cannot happen", but if it does the process must not burn a core */
-	expire(l);
+	return expire(l) || b.len > 0;
 }
 
 void loop_run(struct loop *l)

@@ -61,9 +61,9 @@ void loop_disarm(struct loop *l, struct timer *t);
 /* Deliver events until loop_stop(). Returns only then: errors of epoll itself are not errors of the
  * process. */
 void loop_run(struct loop *l);
-/* One round: wait at most until `deadline`, deliver what is there. For tests and for the drain at
- * shutdown. */
-void loop_round(struct loop *l, uint64_t deadline);
+/* One round: wait at most until `deadline`, deliver what is there. false: nothing was. For tests and for the
+ * drain at shutdown. */
+bool loop_round(struct loop *l, uint64_t deadline);
 /* loop_run() returns once the event at hand has been delivered. */
 void loop_stop(struct loop *l);
 

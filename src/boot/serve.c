@@ -20,8 +20,7 @@
 #include "boot/roles.h"
 #include "control/handed.h"
 
-/* of the loop after the end has come: enough for a turn of each client that was let in before, at all of our
- * sockets. What they have asked is answered, where that can be done at once. */
+/* of the loop after the end has come, at most: a client that goes on asking does not keep the service. */
 #define LAST_ROUNDS 128
 
 /* The role's own state, beside what it has in common with the others. ready_fd: -1 without. */
@@ -106,8 +105,9 @@ static int serve_run(struct serve *s)
 	notify_send("EXTEND_TIMEOUT_USEC=120000000");
 	core_add_parameters(c, c->options.config_dir, &s->parameters);
 	loop_run(&c->loop);
-	for (int n = 0; n < LAST_ROUNDS; n++)
-		loop_round(&c->loop, 0);
+	/* What clients had asked before is answered, where that can be done at once. */
+	for (int n = 0; n < LAST_ROUNDS && loop_round(&c->loop, 0);)
+		n++;
 	core_close(c);
 	return 0;
 }

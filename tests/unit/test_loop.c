@@ -69,13 +69,13 @@ static void delivers_as_long_as_there_is_something(void)
 
 	begin();
 	CHECK_INT(loop_watch(&loop, &w, readable(), EPOLLIN, NULL), 0);
-	loop_round(&loop, 0);
-	loop_round(&loop, 0);
+	CHECK(loop_round(&loop, 0));
+	CHECK(loop_round(&loop, 0));
 	CHECK_INT(called, 2);
 	CHECK(seen & EPOLLIN);
 	finish(&w);
 	CHECK_INT(w.fd, -1);
-	loop_round(&loop, 0);
+	CHECK(!loop_round(&loop, 0));
 	CHECK_INT(called, 2);
 	loop_close(&loop);
 }
