@@ -409,7 +409,8 @@ void supervisor_followed(struct supervisor *s);
  * other one for as long as it runs. supervisor_pack() makes them. */
 #define POWEROFF_FIFO "/run/initramfs/poolinit-poweroff"
 #define REBOOT_FIFO   "/run/initramfs/poolinit-reboot"
-/* Units that count before those of the real root and its generators. systemd.unit(5), "Unit File Load Path". */
+/* Units that count before those of the real root and its generators. systemd.unit(5), "Unit File Load
+ * Path". */
 #define SYSTEMD_UNITS "/run/systemd/system"
 /* Does the device lie on a session that there is? sysfs is asked, and nothing is read of the device. In
  * leaving.c. */
