@@ -2,8 +2,9 @@
  *
  * Fuzz target: libvirt's protocol. A client of a server in this process says whatever it likes: any bytes,
  * packets that are packets, or what a script says (rpc_script.h), as the first byte has it. Verbs are the
- * real table, with answers that are made up here, so that no worker is needed. Whatever comes, the server
- * stays whole, what it says is packets, and another client is answered.
+ * real table, with answers that are made up here, so that no worker is needed; but a pool's volumes are
+ * listed as always, of an index that may be damaged. Whatever comes, the server stays whole, what it says is
+ * packets, and another client is answered.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -11,6 +12,7 @@
 #include <signal.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
 
 #include "base/clock.h"
@@ -20,7 +22,9 @@
 #include "control/codec.h"
 #include "control/peer.h"
 #include "control/verbs/verbs.h"
+#include "pool/volindex.h"
 #include "rpc_script.h"
+#include "supervisor/index/index.h"
 #include "supervisor/inside.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -127,6 +131,75 @@ static void answer(struct call *c)
 	call_ok(c);
 }
 
+/* ---- the volumes of pool "one" ---- */
+
+static struct {
+	char bytes[8192];
+	size_t len;
+	bool damaged;
+} index_file;
+
+static int memory_file(void)
+{
+	int fd = memfd_create("volumes", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+
+	require(fd >= 0);
+	return fd;
+}
+
+/* A name that XDR pads, one with what the line protocol quotes, one that has a key of its own, one that has
+ * nothing but a name. */
+static void index_write(void)
+{
+	static const struct volume volumes[] = {
+		{ .name = "a", .type = "file", .path = "/pools/one/a", .capacity = 1, .format = "raw" },
+		{ .name = "b \"q\"\n\\", .type = "file", .path = "/pools/one/b \"q\"\n\\" },
+		{ .name = "c", .type = "block", .path = "/dev/c", .key = "the key", .capacity = UINT64_MAX },
+		{ .name = "four", .type = "network", .path = "four" },
+	};
+	const uint64_t seed = 1; /* so that a run can be repeated */
+	struct volindex_builder b = { 0 };
+	int fd = memory_file();
+	ssize_t n;
+
+	for (size_t i = 0; i < ARRAY_LEN(volumes); i++)
+		require(volindex_add(&b, &volumes[i], seed, true));
+	require(volindex_write(&b, seed, fd, NULL) == 0);
+	volindex_builder_free(&b);
+	n = pread(fd, index_file.bytes, sizeof(index_file.bytes), 0);
+	require(n > 0 && n < (ssize_t)sizeof(index_file.bytes));
+	index_file.len = (size_t)n;
+	close(fd);
+}
+
+/* The pool's index is these bytes from now on, unless they are seen to be none. */
+static bool index_take(const char *bytes)
+{
+	struct err e = { 0 };
+	int fd = memory_file();
+
+	require(write(fd, bytes, index_file.len) == (ssize_t)index_file.len);
+	require(fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE) == 0);
+	return index_adopt(&pools[0], fd, &e) == 0;
+}
+
+/* What a worker that was broken into may have written. */
+static void index_damage(size_t at, uint8_t byte)
+{
+	char bytes[sizeof(index_file.bytes)];
+
+	memcpy(bytes, index_file.bytes, index_file.len);
+	bytes[at % index_file.len] = (char)byte;
+	index_file.damaged |= index_take(bytes);
+}
+
+static void index_mend(void)
+{
+	if (index_file.damaged)
+		require(index_take(index_file.bytes));
+	index_file.damaged = false;
+}
+
 /* ---- the server ---- */
 
 static void begin(void)
@@ -146,17 +219,21 @@ static void begin(void)
 	for (; verb_table[n].name; n++) {
 		require(n + 1 < VERBS);
 		verbs[n] = verb_table[n];
-		verbs[n].run = answer;
+		if (!streq(verbs[n].name, "vol-list"))
+			verbs[n].run = answer;
 	}
 	sup.loop = &loop;
 	for (size_t i = 0; i < ARRAY_LEN(pools); i++) {
 		pools[i] = (struct pool){ .sup = &sup, .name = i ? strdup("two") : strdup("one") };
 		pools[i].phase = i ? PHASE_INACTIVE : PHASE_ACTIVE;
 		pools[i].def.target = strdup("/pools/one");
+		pools[i].volumes.base.fd = pools[i].volumes.over.fd = -1;
 		require(uuid_read(UUID, &pools[i].uuid));
 		pools[i].uuid.b[15] = (unsigned char)(pools[i].uuid.b[15] + i);
 	}
 	pools[0].next = &pools[1];
+	index_write();
+	require(index_take(index_file.bytes));
 	sup.pools = pools;
 	server = (struct server){ .sup = &sup,
 		                  .loop = &loop,
@@ -226,12 +303,14 @@ static void work_one(const struct deed *o)
 	size_t i = npipes ? o->a % npipes : 0;
 	ssize_t n = 0;
 
+	if (o->b % 7 == 6)
+		index_damage((size_t)o->a << 8 | o->c, o->b);
 	if (!npipes)
 		return;
-	switch (o->b % 6) {
+	switch (o->b % 7) {
 	case 0:
 	case 1:
-		end_pipe(i, o->b % 6);
+		end_pipe(i, o->b % 7);
 		return;
 	case 2:
 		pipes[i].late = !pipes[i].late;
@@ -445,6 +524,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	work_pipes(true);
 	turn();
 	require(server.npeers == 1); /* the other one */
+	index_mend();
 	return 0;
 }
 
