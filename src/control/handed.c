@@ -221,6 +221,19 @@ int handed_take(const char *path)
 	return FIRST + i;
 }
 
+/* Is it a socket that we have already? To close one of two descriptors would give up the lock of both:
+ * fcntl(2), "Advisory record locking". */
+static bool is_second_of_one(int i)
+{
+	struct stat it, other;
+
+	for (int k = 0; k < handed.n; k++)
+		if (handed.taken[k] && fstat(FIRST + i, &it) == 0 && fstat(FIRST + k, &other) == 0 &&
+		    it.st_dev == other.st_dev && it.st_ino == other.st_ino)
+			return true;
+	return false;
+}
+
 void handed_end(void)
 {
 	for (int i = 0; i < handed.n; i++) {
@@ -228,6 +241,12 @@ void handed_end(void)
 
 		if (handed.taken[i])
 			continue;
+		if (is_second_of_one(i)) {
+			log_warn(LF_CONTROL,
+			         "the service manager gives one socket twice: descriptor %d stays unused",
+			         FIRST + i);
+			continue;
+		}
 		bound_path(FIRST + i, path, sizeof(path));
 		snprintf(why, sizeof(why),
 		         "nothing of ours listens at \"%s\" (--run and --socket say where we do), or only "
