@@ -11,14 +11,13 @@
 #include <linux/openat2.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/random.h>
 #include <sys/sendfile.h>
 #include <sys/stat.h>
 #include <sys/vfs.h>
 #include <sys/syscall.h>
 
-#include "base/clock.h"
 #include "base/contract.h"
+#include "base/random.h"
 #include "base/util.h"
 
 #ifndef SYS_openat2
@@ -217,8 +216,7 @@ void file_random_suffix(char *out, int len)
 	static const char letters[] = "abcdefghijklmnopqrstuvwxyz0123456789";
 	uint64_t n;
 
-	if (getrandom(&n, sizeof(n), GRND_NONBLOCK) != (ssize_t)sizeof(n))
-		n = clock_us() * 2654435761U ^ (uint64_t)getpid() << 32;
+	random_fill(&n, sizeof(n));
 	for (int i = 0; i < len; i++, n /= sizeof(letters) - 1)
 		out[i] = letters[n % (sizeof(letters) - 1)];
 	out[len] = '\0';

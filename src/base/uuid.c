@@ -4,13 +4,10 @@
  */
 #include "base/uuid.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
-#include <sys/random.h>
 
-#include "base/clock.h"
 #include "base/contract.h"
+#include "base/random.h"
 #include "base/util.h"
 
 bool uuid_read(const char *text, struct uuid *u)
@@ -50,28 +47,6 @@ char *uuid_print(const struct uuid *u, char out[UUID_TEXT])
 	return out;
 }
 
-/* Early in boot the kernel may have no entropy yet, and waiting for it takes seconds on machines without a
- * hardware source. An identifier does not have to be a secret: what /dev/urandom has then is enough, made
- * distinct by the clock. */
-static bool random_bytes(unsigned char *out, size_t size)
-{
-	cleanup_close int fd = -1;
-	ssize_t n;
-
-	do
-		n = getrandom(out, size, GRND_NONBLOCK);
-	while (n < 0 && errno == EINTR);
-	if (n == (ssize_t)size)
-		return true;
-	fd = open("/dev/urandom", O_RDONLY | O_CLOEXEC);
-	if (fd < 0)
-		return false;
-	do
-		n = read(fd, out, size);
-	while (n < 0 && errno == EINTR);
-	return n == (ssize_t)size;
-}
-
 static void set_version(struct uuid *u, unsigned version)
 {
 	u->b[6] = (unsigned char)((u->b[6] & 0x0f) | version << 4);
@@ -80,12 +55,7 @@ static void set_version(struct uuid *u, unsigned version)
 
 void uuid_make(struct uuid *u)
 {
-	static unsigned count;
-	uint64_t mix[2] = { clock_us(), (uint64_t)getpid() << 32 | ++count };
-
-	memset(u, 0, sizeof(*u));
-	if (!random_bytes(u->b, sizeof(u->b)))
-		memcpy(u->b, mix, sizeof(u->b));
+	random_fill(u->b, sizeof(u->b));
 	set_version(u, 4);
 }
 

@@ -20,8 +20,8 @@ _Static_assert(UUID_TEXT == 2 * sizeof(struct uuid) + 4 + 1, "two digits a byte,
 bool uuid_read(const char *text, struct uuid *u);
 /* "8-4-4-4-12", lower case. Returns out. */
 char *uuid_print(const struct uuid *u, char out[UUID_TEXT]);
-/* Make a random one, version 4 (RFC 4122 section 4.4), from getrandom(2). Never waits: early in a boot it is
- * unique rather than unpredictable. */
+/* Make a random one, version 4 (RFC 4122 section 4.4). Never waits: early in a boot it is unique rather than
+ * unpredictable. */
 void uuid_make(struct uuid *u);
 /* Always the same one for the same text: version 8 (RFC 9562 section 5.8), two FNV-1a hashes. An identity
  * that lasts, not a secret. */

@@ -6,23 +6,20 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/random.h>
 #include <unistd.h>
 
 #include "base/contract.h"
 #include "base/hash.h"
 #include "base/line.h"
+#include "base/random.h"
 #include "base/util.h"
 #include "pool/volindex_bytes.h"
 
 uint64_t volindex_seed(void)
 {
-	uint64_t seed = 0x2545f4914f6cdd1dULL;
+	uint64_t seed;
 
-	/* Early in a boot the kernel may have no randomness yet, and does not wait for it. The seed keeps
-	 * names from colliding on purpose; the number of the process is better than a constant. */
-	if (getrandom(&seed, sizeof(seed), GRND_NONBLOCK) < 0)
-		seed ^= (uint64_t)getpid() << 20;
+	random_fill(&seed, sizeof(seed));
 	return seed | 1;
 }
 

@@ -309,9 +309,9 @@ def accelerator(kernel):
     return answer
 
 
-def _machine(arch, accel, steady=False):
+def _machine(arch, accel, steady=False, random=True):
     board = BOARDS[arch]
-    cpu = "host" if accel == "kvm" else board.cpu
+    cpu = "host" if accel == "kvm" else board.cpu if random else board.cpu.split(",")[0]
     # One CPU: counting instructions does not go together with several.
     clock = ["-smp", "1", "-icount", "shift=0,sleep=off" if steady == "jumps" else "shift=0"] if steady else ["-smp", "2"]
     return ["-machine", f"{board.machine},accel={accel}", "-cpu", cpu, *clock, "-nodefaults", "-display", "none", "-no-reboot"]
@@ -340,10 +340,11 @@ class Vm:
               machine with one slow CPU, and the same to a few per cent however busy the host is; for tests of speed.
               Such a machine is always emulated, and takes two to three times as long. "jumps": when it is idle its clock goes on to the
               next thing that it waits for, at once; what is outside, servers and the test, is slow to it then
+    random    False: nothing in it makes random numbers, so that the kernel has none for its first seconds
     """
 
     def __init__(self, box, image, disks=(), cmdline="", mode="", memory=384, quiet=None, network=True, agent=True,
-                 steady=False, name="vm", devices=()):
+                 steady=False, random=True, name="vm", devices=()):
         """devices: further words for QEMU's command line, for disks of other kinds."""
         board = BOARDS[image.arch]
         need_programs(board.qemu)
@@ -351,7 +352,7 @@ class Vm:
         mode = mode or ("poolinit" if image.binary else "bare")
         self.directory = box.directory(name)
         self.log = box.log_file(name)
-        accel = "tcg" if steady or image.arch != HOST else accelerator(image.kernel)
+        accel = "tcg" if steady or not random or image.arch != HOST else accelerator(image.kernel)
 
         if quiet is None:
             quiet = mode == "bare"
@@ -370,7 +371,8 @@ class Vm:
             boots = image.words(self.directory)
         else:
             boots = ["-kernel", image.kernel, "-initrd", image.path, "-append", self.cmdline]
-        argv = [find_program(board.qemu), *_machine(image.arch, accel, steady), "-m", str(memory), *boots, "-device", "virtio-rng-pci",
+        argv = [find_program(board.qemu), *_machine(image.arch, accel, steady, random), "-m", str(memory), *boots,
+                *(["-device", "virtio-rng-pci"] if random else []),
                 "-chardev", "stdio,id=console,signal=off", "-serial", "chardev:console",
                 "-qmp", f"unix:{self.directory}/qmp,server=on,wait=off",
                 "-device", f"virtio-serial-pci,max_ports={PORTS + 1}"]

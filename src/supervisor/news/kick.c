@@ -8,9 +8,9 @@
  * looks, so that the worker asks only the devices that have changed.
  */
 #include <stdio.h>
-#include <sys/random.h>
 #include "base/clock.h"
 #include "base/contract.h"
+#include "base/random.h"
 #include "base/util.h"
 #include "supervisor/news/news.h"
 #include "system/device.h"
@@ -163,12 +163,11 @@ uint64_t retry_pause(unsigned failures)
 {
 	unsigned doublings = failures < 7 ? failures : 7;
 	uint64_t pause = BACKOFF_FIRST << (doublings ? doublings - 1 : 0);
-	uint16_t jitter = 0;
+	uint16_t jitter;
 
 	if (pause > BACKOFF_MAX)
 		pause = BACKOFF_MAX;
-	if (getrandom(&jitter, sizeof(jitter), GRND_NONBLOCK) < 0)
-		jitter = 0;
+	random_fill(&jitter, sizeof(jitter));
 	/* ± 1/8, so that a fleet does not knock at once */
 	return pause - pause / 8 + pause * jitter / UINT16_MAX / 4;
 }
