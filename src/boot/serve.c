@@ -97,6 +97,7 @@ static int serve_run(struct serve *s)
 
 	if (given == 0 && s->stands_by)
 		await_other(s);
+	c->progress.policy.began = clock_ms();
 	if (given < 0 || core_open(c, &e) < 0) {
 		log_error(LF_BOOT, "cannot start: %s", e.message);
 		return 1;
@@ -175,7 +176,7 @@ int serve_main(int argc, char **argv)
 	if (!s.core.socket)
 		s.core.socket = default_socket(o->run_dir);
 	parameters_init(&s.parameters);
-	s.core.progress.policy = (struct policy){ .began = clock_ms(), .timeout = DEFAULT_BOOT_TIMEOUT };
+	s.core.progress.policy = (struct policy){ .timeout = DEFAULT_BOOT_TIMEOUT };
 	s.core.progress.autostart = "--autostart";
 	s.core.progress.on_over = notify_ready;
 	s.core.progress.arg = s.core.arg = &s;

@@ -216,6 +216,11 @@ int handed_take(const char *path)
 	if (i < 0)
 		return -1;
 	handed.taken[i] = true;
+	if (access(path, F_OK) < 0)
+		log_warn(LF_CONTROL,
+		         "nobody can reach the service manager's socket of %s: its file has gone, and only a "
+		         "restart of the socket's unit makes another",
+		         path);
 	log_debug(LF_CONTROL, "listening at %s, which the service manager keeps", path);
 	fcntl(FIRST + i, F_SETFL, fcntl(FIRST + i, F_GETFL) | O_NONBLOCK);
 	return FIRST + i;

@@ -420,6 +420,7 @@ void server_accept(struct server *srv)
 
 void server_stop(struct server *srv)
 {
+	srv->open = false;
 	server_pause(srv, NEVER);
 }
 

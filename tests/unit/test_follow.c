@@ -200,7 +200,7 @@ static void no_room_for_it(void)
 
 	begin();
 	CHECK(mount(NULL, NEW, NULL, MS_REMOUNT | MS_RDONLY, NULL) == 0);
-	CHECK_STR(ask(NEW),
+	CHECK_STR(ask(NEW "/"),
 	          "/srv/data cannot be moved into the new root, and is unmounted: Read-only file system");
 	CHECK(access("/srv/data/a-volume", F_OK) < 0 && f.leaving);
 	pid_t init = change_root(0);

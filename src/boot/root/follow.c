@@ -13,6 +13,7 @@
 #include <sys/epoll.h>
 #include <sys/stat.h>
 #include "base/clock.h"
+#include "base/file.h"
 #include "base/log.h"
 #include "base/mountinfo.h"
 #include "base/util.h"
@@ -107,19 +108,22 @@ static void let_go(struct follow *f, uint64_t quiet_within)
 int follow_ask(struct follow *f, const char *root, struct waiter *w, struct err *e)
 {
 	struct mount_entry m = { 0 };
+	char path[sizeof(f->root)];
 	bool mounted;
 
 	if (f->table.fd < 0)
 		return err_set(e, ERR_UNSUPPORTED, "follow: this is no initramfs");
 	/* Pools would rest for ever if a root were awaited that cannot come from there. The path itself is
 	 * not looked at: whatever it leads through may not answer. */
-	mounted = mountinfo_find(root, &m, NULL) > 0 && m.dev != f->initramfs;
+	snprintf(path, sizeof(path), "%s", root);
+	path_tidy(path);
+	mounted = strlen(root) < sizeof(path) && mountinfo_find(path, &m, NULL) > 0 && m.dev != f->initramfs;
 	mount_entry_free(&m);
-	if (!mounted || strlen(root) >= sizeof(f->root))
+	if (!mounted)
 		return err_set(e, ERR_INVALID, "follow: no root is mounted at %.200s", root);
 	if (f->leaving)
 		return err_set(e, ERR_BUSY, "follow: the root is being changed already");
-	snprintf(f->root, sizeof(f->root), "%s", root);
+	memcpy(f->root, path, sizeof(f->root));
 	f->waiters = w;
 	w->next = NULL;
 	w->link = &f->waiters;
