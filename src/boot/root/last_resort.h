@@ -17,7 +17,7 @@ struct last_resort {
 	dev_t root;
 	struct watch poweroff, reboot; /* process 1 has the other end of each until then */
 	const char *verb;              /* which it was; NULL: neither yet */
-	struct timer limit;
+	struct timer limit, settled;
 	bool gone; /* storage was given up */
 	struct shutdown shutdown;
 	struct payload payload;
