@@ -221,6 +221,18 @@ def volume_group(path, name, volumes, size="128M"):
     return pathlib.Path(path)
 
 
+def partitioned(path, parts):
+    """A disk with a GPT, and in it a partition with the contents of each of the files."""
+    need_programs("sfdisk")
+    sizes = [-(-part.stat().st_size // (1 << 20)) for part in parts]
+    blank(path, f"{sum(sizes) + 2}M")
+    table = "label: gpt\n" + "".join(f"size={size}MiB\n" for size in sizes)
+    command("sh", "-c", 'printf %s "$2" | sfdisk --quiet "$1"', "sh", path, table)
+    for number, part in enumerate(parts):
+        command("dd", f"if={part}", f"of={path}", "bs=1M", f"seek={1 + sum(sizes[:number])}", "conv=notrunc,sparse", "status=none")
+    return pathlib.Path(path)
+
+
 def copy(source, target):
     """Another disk with the same contents, still sparse."""
     command("cp", "--sparse=always", source, target)
