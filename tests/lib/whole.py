@@ -36,11 +36,12 @@ RESTARTED = {"systemd-udevd.service", "systemd-journald.service", "dbus.service"
 class Whole:
     """A machine, and what is special to where its root lies.
 
-    active: its pools; mounted: what /proc/mounts says of the root; looks: called with the machine each time that all is looked at.
+    active: its pools; mounted: what /proc/mounts says of the root; looks: called with the machine each time that all is looked at; inactive: further pools.
     """
 
-    def __init__(self, title, vm, active, mounted, looks=lambda vm: None):
+    def __init__(self, title, vm, active, mounted, looks=lambda vm: None, inactive=()):
         self.title, self.vm, self.active, self.mounted, self.looks = title, vm, active, mounted, looks
+        self.phases = {**dict.fromkeys(active, "active"), **dict.fromkeys(inactive, "inactive")}
         self.pools, self.pid = Pools(vm), None
 
     def is_well(self):
@@ -56,7 +57,7 @@ class Whole:
         assert len(found) == 1 and self.pid in (None, found[0]), (self.pid, found)
         self.pid = found[0]
         phases = {name: record["phase"] for name, record in self.pools.list().items()}
-        assert phases == dict.fromkeys(self.active, "active"), phases
+        assert phases == self.phases, phases
         if "data" in self.active:
             assert vm.run("cat /srv/data/data.raw").out == "data"
         vm.run("dd if=/dev/urandom of=/root/written bs=65536 count=4 conv=fsync 2>/dev/null && rm /root/written")
@@ -72,6 +73,12 @@ class Whole:
             assert not waited, waited
         with box.case(f"{self.title}: its socket answers before, while and after the root changes"):
             assert early_figures(vm)["requests"] > 50
+        self.stays(later, also)
+
+    def stays(self, later, also=(), unmounted=()):
+        """The same, of a machine that has been seen to be well. It needs latency_program(). unmounted: pools that something among the restarted unmounts,
+        behind the supervisor's back: they come back by themselves."""
+        box, vm = self.vm.box, self.vm
         with box.case(f"{self.title}: so it is ten minutes later"):
             later(vm)
             self.is_well()
@@ -81,6 +88,8 @@ class Whole:
                 said = vm.run(RESTART, seconds=3 * PATIENCE).out
             print(f"# {latency}\n# restarted: {' '.join(said.split())}", flush=True)
             assert "cannot" not in said and RESTARTED | set(also) <= set(said.split()), said
+            for name in unmounted:
+                self.pools.wait(name, "active")
             self.is_well()
 
 
