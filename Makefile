@@ -136,7 +136,7 @@ unexport CC
 # all: 0.3 %. What a loop, or some paths, would compute more than once they do: 0.2 %.
 # Contracts that may be left out (base/contract.h) are 1 % more.
 CPPFLAGS_ALL += $(if $(SMALL),-DCONTRACTS_FEW)
-CFLAGS  ?= $(if $(SMALL),-Oz -fno-caller-saves -fno-shrink-wrap -fno-code-hoisting -fno-tree-pre -fno-move-loop-invariants -fno-tree-dominator-opts -fno-split-paths -fno-tree-switch-conversion,-Os) $(if $(filter x86_64,$(ARCH)),-malign-data=abi) -g
+CFLAGS  ?= $(if $(SMALL),-Oz -fno-caller-saves -fno-shrink-wrap -fno-code-hoisting -fno-tree-pre -fno-move-loop-invariants -fno-tree-dominator-opts -fno-split-paths -fno-tree-switch-conversion -fno-thread-jumps -fno-if-conversion,-Os) $(if $(filter x86_64,$(ARCH)),-malign-data=abi) -g
 CFLAGS_ALL  = -std=gnu11 $(CFLAGS) $(CFLAGS_OWN) $(WARN) $(STRICT) -fno-pie -ffunction-sections -fdata-sections -fno-asynchronous-unwind-tables -fno-unwind-tables -fstack-protector-strong $(DEPS_CFLAGS)
 # src/base/wide.c and fractions.c are there before the C library, which would take its own.
 LDFLAGS_ALL = -static -no-pie -Wl,--gc-sections -Wl,-u,iswctype $(if $(FRACTIONS),,-Wl$(comma)-u$(comma)__floatscan) $(if $(SMALL),-Wl$(comma)-z$(comma)noseparate-code$(comma)-z$(comma)norelro$(comma)-z$(comma)common-page-size=64$(comma)--sort-section=alignment) $(LAYOUTS:%=-Wl,-T,%) $(DEPS_LDFLAGS)

@@ -164,9 +164,9 @@ void mountinfo_forget(void)
 	buf_free(&kept.text);
 }
 
-bool mountinfo_keeps(int fd)
+int mountinfo_kept(void)
 {
-	return keeps() && kept.fd >= 0 && kept.fd == fd;
+	return keeps() ? kept.fd : -1;
 }
 
 static bool is_as_before(void)

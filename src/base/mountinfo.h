@@ -27,8 +27,8 @@ struct mount_entry {
 void mountinfo_keep(void);
 /* The next look reads the table again. */
 void mountinfo_forget(void);
-/* Is it the descriptor that is kept with the text? Whoever needs its number forgets the table before. */
-bool mountinfo_keeps(int fd);
+/* The descriptor that is kept with the text, or -1. Whoever needs its number forgets the table before. */
+int mountinfo_kept(void);
 /* The number of the present reading, for who keeps what it made of the table; 0: nothing is kept, or it
  * cannot be read, which the next look says. */
 unsigned mountinfo_reading(void);

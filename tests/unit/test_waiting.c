@@ -180,7 +180,7 @@ static void what_is_too_much_is_not_told(void)
 	struct pool_view pool = { .xml = text };
 	struct operation o = { .pool = &pool };
 	const struct errand errand = { .operation = &o };
-	const int keep[] = { 0, 1, 2, 0, 1, -1 };
+	const int keep[] = { 0, 1, 2, 0, 1, -1 }; /* two more are the index's */
 	struct task got, then, task = { .what = "stop", .run = operation_stop };
 
 	memset(text, 'x', sizeof(text) - 1);
@@ -268,24 +268,99 @@ static void descriptors_have_the_numbers_that_they_had(void)
 	close(one);
 }
 
-static void an_index_that_is_newer_than_the_fork_is_not_told(void)
+/* An index of one volume, sealed as from a worker. */
+static int index_of(const char *name)
+{
+	struct volindex_builder b = { 0 };
+	struct volume v = { .name = name, .type = "file", .path = "/p/v", .key = "/p/v" };
+	int fd = memfd_create("index", MFD_CLOEXEC);
+	struct err e = { 0 };
+
+	CHECK(volindex_add(&b, &v, 1, false) && volindex_write(&b, 1, fd, &e) == 0);
+	volindex_builder_free(&b);
+	return fd;
+}
+
+/* However old the worker is: the files of the index go along, behind what the tasks keep, and it maps them. */
+static void the_index_is_told_by_its_files(void)
+{
+	struct pool_view pool = { .name = "p", .index_files = { index_of("here"), -1 } };
+	struct operation o = { .pool = &pool, .index = 2 };
+	const struct errand errand = { .operation = &o };
+	struct task got = { .arg = &sup }, then,
+		    task = { .what = "update", .run = operation_refresh, .keep = (const int[]){ 2, -1 } };
+	static char space[ERRAND_LIMIT];
+	static struct given given;
+	int pair[2], files[TOLD_FILES];
+	struct told told;
+
+	for (int known = 0; known < 2; known++) {
+		cleanup_buf struct buf b = { .limit = ERRAND_LIMIT + 1 };
+
+		pool.index.base.n = (size_t)known; /* none: an index of nothing need not be told */
+		CHECK(socketpair(AF_UNIX, SOCK_STREAM, 0, pair) == 0);
+		CHECK(errand_tell(&b, &task, &errand, &(struct pool_views){ 0 }) && errand_send(pair[0], &b));
+		CHECK(receive_head(pair[1], &told, files));
+		ssize_t n = read(pair[1], space, sizeof(space));
+		CHECK(n > 0 && told.nfiles == 1 && told.nindex == (uint32_t)known);
+		got = (struct task){ .arg = &sup };
+		hear_all(&(struct told_rest){ space, space + n }, &told, &given, &got, &then);
+		CHECK(!view_index(&given.pool));
+		map_index(&given, &told, files);
+		CHECK_INT(view_index(&given.pool) != NULL, known);
+		CHECK(!known || volindex_by_name(view_index(&given.pool), "here") == 0);
+		forget(&given); /* as before the next operation */
+		CHECK(!view_index(&given.pool) && !given.index[0].map);
+		close(files[0]);
+		close(pair[0]);
+		close(pair[1]);
+	}
+	close(pool.index_files[0]);
+}
+
+/* Where definitions come from is not told. */
+static void another_source_is_no_work_for_one_that_waits(void)
 {
 	struct supervisor s = { 0 };
-	struct waiting t = { .sup = &s, .last_index = 4 };
-	struct pool_view pool = { .number = 4 };
+	struct waiting t = { .sup = &s };
+	struct pool_view pool = { .name = "p" };
 	struct operation o = { .pool = &pool };
 	const struct errand errand = { .operation = &o };
 	const struct task task = { .run = operation_refresh };
 	struct source src = { 0 };
 
-	pool.index.base.n = 1;
-	CHECK(waiting_fits(&t, &task, &errand));
-	pool.number = 5;
-	CHECK(!waiting_fits(&t, &task, &errand));
-	pool.index.base.n = 0; /* there is none */
 	CHECK(waiting_fits(&t, &task, &errand));
 	s.sources = &src;
 	CHECK(!waiting_fits(&t, &task, &errand));
+}
+
+/* Only the one that was given work last, and that says that it stays. */
+static void who_was_lent_and_stays_waits_again(void)
+{
+	struct loop loop;
+	struct err e = { 0 };
+	struct supervisor s = { .loop = &loop, .moving = true };
+	struct worker w = { .sup = &s, .settled = true, .reported = true };
+	struct waiting t = { .sup = &s };
+
+	CHECK(loop_init(&loop, &e) == 0);
+	s.workers = &w;
+	t.lent = &w;
+	CHECK(!waits_again(&t)); /* it ends */
+	w.stays = true;
+	w.settled = false;
+	CHECK(!waits_again(&t)); /* it is not done */
+	w.settled = true;
+	t.lent = NULL;
+	CHECK(!waits_again(&t)); /* another was forked since, or it has what is not to be kept */
+	t.lent = &w;
+	t.worker = &w;
+	CHECK(!waits_again(&t)); /* there is one */
+	t.worker = NULL;
+	CHECK(waits_again(&t));
+	CHECK(t.worker == &w && !s.workers && !w.settled && !w.stays && !w.reported && w.task.owner == &t);
+	CHECK(!waits_again(&t));
+	loop_close(&loop);
 }
 
 /* The lists of all pools are not told. */
@@ -293,7 +368,7 @@ static void only_who_looks_into_all_lists_is_forked(void)
 {
 	struct supervisor s = { 0 };
 	struct waiting t = { .sup = &s };
-	struct pool_view pool = { .number = 4 };
+	struct pool_view pool = { .name = "p" };
 	struct volume_work work = { .pool = &pool, .operate = true };
 	struct operation o = { .pool = &pool, .build = true };
 	const struct errand volume = { .work = &work }, start = { .operation = &o };
@@ -341,7 +416,9 @@ int main(void)
 	RUN(what_is_too_much_is_not_told);
 	RUN(many_pools_are_told_of_in_one_walk);
 	RUN(descriptors_have_the_numbers_that_they_had);
-	RUN(an_index_that_is_newer_than_the_fork_is_not_told);
+	RUN(the_index_is_told_by_its_files);
+	RUN(another_source_is_no_work_for_one_that_waits);
+	RUN(who_was_lent_and_stays_waits_again);
 	RUN(only_who_looks_into_all_lists_is_forked);
 	RUN(none_waits_in_an_initramfs_of_ours);
 	return check_done();

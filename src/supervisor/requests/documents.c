@@ -128,6 +128,23 @@ static const struct {
 };
 /* clang-format on */
 
+/* A volume is read once before it counts: what that needs of the program and of memory is there then. Nothing of
+ * it is sent. */
+static void rehearse(struct worker_io *io)
+{
+	static const char pool[] = "<pool type='dir'><name>a</name><target><path>/a</path></target></pool>",
+			  volume[] = "<volume><name>a</name><capacity>0</capacity></volume>";
+
+	worker_hold(io); /* the answer, too: nothing here can hang, and the supervisor is woken once */
+	read_volume_document(io,
+	                     &(struct sent_document){ .text = volume,
+	                                              .len = sizeof(volume) - 1,
+	                                              .pool = pool,
+	                                              .pool_len = sizeof(pool) - 1 },
+	                     NULL);
+	io->nheld = 0;
+}
+
 /* The reader's whole life: close itself in, wait for the word, read, answer. */
 static int run_reader(struct worker_io *io, void *arg, struct err *e)
 {
@@ -138,6 +155,7 @@ static int run_reader(struct worker_io *io, void *arg, struct err *e)
 
 	if (sandbox_enter(e) < 0)
 		return -1;
+	rehearse(io);
 	while ((n = read(io->fd, &word, 1)) < 0 && errno == EINTR)
 		;
 	if (n <= 0)
@@ -288,16 +306,19 @@ static void letter_write(struct letter *letter, const struct sent_document *d)
 	letter->d.pool = copy_text(&to, d->pool, d->pool_len);
 }
 
-/* Give the document to the reader that waits. False: it has just died. */
+/* Give the document to the reader that waits. False: it has just died. It reads while the supervisor lets go of
+ * the memory. */
 static bool reader_takes(struct document_reader *r, const struct sent_document *d, const struct task *task)
 {
 	struct worker *w = r->worker;
+	ssize_t given;
 
 	letter_write(r->letter, d);
-	letter_drop(r);
 	r->worker = NULL;
 	worker_assign(w, task);
-	if (send(w->output.fd, "\n", 1, MSG_DONTWAIT | MSG_NOSIGNAL) == 1)
+	given = send(w->output.fd, "\n", 1, MSG_DONTWAIT | MSG_NOSIGNAL);
+	letter_drop(r);
+	if (given == 1)
 		return true;
 	worker_disown(w);
 	return false;

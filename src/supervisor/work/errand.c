@@ -10,8 +10,10 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include "backends/identity.h"
 #include "base/contract.h"
 #include "base/log.h"
@@ -20,7 +22,8 @@
 #include "base/util.h"
 #include "pool/xml.h"
 
-#define TOLD_FILES 4
+#define INDEX_FILES 2 /* base and overlay */
+#define TOLD_FILES  6
 #define NO_TEXT    UINT32_MAX
 
 /* ---- what is told ---- */
@@ -33,7 +36,7 @@ struct shape {
 	{                                                                                                    \
 		offsetof(type, first), end                                                                   \
 	}
-static const struct shape view_shape = SHAPE(struct pool_view, type, sizeof(struct pool_view)),
+static const struct shape view_shape = SHAPE(struct pool_view, type, offsetof(struct pool_view, index)),
 			  operation_shape = SHAPE(struct operation, build, offsetof(struct operation, only)),
 			  work_shape = SHAPE(struct volume_work, xml_len, offsetof(struct volume_work, sup));
 _Static_assert(offsetof(struct pool_view, type) % sizeof(char *) == 0 &&
@@ -61,6 +64,7 @@ struct told {
 	uint32_t only, others; /* how many; no names at all are not the same as none that were given */
 	int files[TOLD_FILES]; /* their numbers here */
 	uint32_t nfiles;
+	uint32_t nindex; /* behind them, those of the pool's index */
 	uint32_t log;   /* of log_levels() */
 	uint64_t kills; /* of memory_watch() */
 };
@@ -107,6 +111,7 @@ bool errand_tell(struct buf *b, const struct task *task, const struct errand *er
 	demand_or(b && task && (errand->work || errand->operation) && others, false);
 
 	const struct volume_work *work = errand->work;
+	const struct pool_view *pool = work ? work->pool : errand->operation->pool;
 	const struct operation *next = errand->next, *last = next ? next : errand->operation;
 	struct told told;
 
@@ -124,12 +129,16 @@ bool errand_tell(struct buf *b, const struct task *task, const struct errand *er
 	told.log = log_levels();
 	told.kills = memory_watch();
 	for (const int *fd = task->keep; fd && *fd >= 0; fd++) {
-		if (told.nfiles == TOLD_FILES)
+		if (told.nfiles == TOLD_FILES - INDEX_FILES)
 			return false;
 		told.files[told.nfiles++] = *fd;
 	}
+	while (told.nindex < INDEX_FILES && view_index(pool) && pool->index_files[told.nindex] >= 0) {
+		told.files[told.nfiles + told.nindex] = pool->index_files[told.nindex];
+		told.nindex++;
+	}
 	buf_add(b, &told, sizeof(told));
-	tell_struct(b, &view_shape, work ? work->pool : errand->operation->pool);
+	tell_struct(b, &view_shape, pool);
 	if (told.has_input)
 		tell_struct(b, &view_shape, work->input);
 	if (told.has_work)
@@ -150,7 +159,7 @@ bool errand_tell(struct buf *b, const struct task *task, const struct errand *er
 
 /* ---- in the worker ---- */
 
-/* What it is told, and what has been read of it. It stays until the worker ends. */
+/* What it is told, and what has been read of it. It stays until the next is told. */
 struct told_rest {
 	const char *at, *end;
 };
@@ -196,6 +205,8 @@ static void *room_for(size_t n, size_t size)
 
 /* All that the tasks read; nothing of it is in memory that the supervisor had before. */
 struct given {
+	char *rest; /* as it came */
+	struct index_file index[INDEX_FILES];
 	struct pool_view pool, input;
 	struct volume_work work;
 	struct operation operation, next;
@@ -278,7 +289,7 @@ static bool receive_head(int fd, struct told *told, int *files)
 	struct cmsghdr *head = CMSG_FIRSTHDR(&m);
 	size_t came = head ? (head->cmsg_len - CMSG_LEN(0)) / sizeof(int) : 0;
 
-	if (came != told->nfiles)
+	if (came != told->nfiles + told->nindex)
 		return false;
 	if (came)
 		memcpy(files, CMSG_DATA(head), came * sizeof(int));
@@ -292,7 +303,7 @@ static int renumber(int fd, const struct told *told, int *files)
 	int above = fd;
 
 	for (uint32_t i = 0; i < told->nfiles; i++) {
-		if (mountinfo_keeps(told->files[i]))
+		if (mountinfo_kept() == told->files[i])
 			mountinfo_forget();
 		above = told->files[i] > above ? told->files[i] : above;
 		above = files[i] > above ? files[i] : above;
@@ -321,23 +332,76 @@ static void rehearse(void)
 	pool_read(&def, text, sizeof(text) - 1, "", NULL);
 }
 
-int errand_await(int fd, struct task *task, struct task *then)
+/* The list of volumes. The supervisor has looked at it. */
+static void map_index(struct given *g, const struct told *told, const int *files)
 {
-	struct supervisor *s = task->arg;
-	struct given *given = room_for(1, sizeof(*given));
-	int files[TOLD_FILES] = { 0 };
-	struct told told;
+	for (uint32_t i = 0; i < told->nindex; i++) {
+		struct index_file *f = &g->index[i];
+		struct stat st;
 
-	prctl(PR_SET_NAME, task->what);
-	given->past = s->pools;
+		if (fstat(files[told->nfiles + i], &st) < 0)
+			_exit(1);
+		f->size = (size_t)st.st_size;
+		f->map = mmap(NULL, f->size, PROT_READ, MAP_SHARED, files[told->nfiles + i], 0);
+		close(files[told->nfiles + i]);
+		if (!(i ? volindex_lay : volindex_open)(&g->pool.index, f->map, f->size))
+			_exit(1);
+	}
+}
+
+static void unmap_index(struct index_file *f)
+{
+	if (f->map)
+		munmap((void *)(uintptr_t)f->map, f->size);
+}
+
+/* Nothing is left of what the last operation was given. */
+static void forget(struct given *g)
+{
+	struct pool *past = g->past;
+
+	for (size_t i = 0; i < INDEX_FILES; i++)
+		unmap_index(&g->index[i]);
+	free(g->rest);
+	free(g->only);
+	free(g->others.list);
+	*g = (struct given){ .past = past };
+	worker_forget();
+}
+
+/* Once: of what the supervisor had when it forked nothing is kept busy, and no list of volumes is kept in
+ * memory. */
+static void leave_past(struct given *g, struct supervisor *s)
+{
+	for (struct pool *p = s->pools; p; p = p->next) {
+		unmap_index(&p->volumes.base);
+		unmap_index(&p->volumes.over);
+	}
+	g->past = s->pools;
 	s->pools = NULL;
 	s->jobs = NULL;
 	s->requests = NULL;
 	rehearse();
+}
+
+int errand_await(int fd, struct task *task, struct task *then)
+{
+	static struct given given;
+	static bool again;
+	struct supervisor *s = task->arg;
+	int files[TOLD_FILES] = { 0 };
+	struct told told;
+
+	prctl(PR_SET_NAME, task->what);
+	if (again)
+		forget(&given);
+	else
+		leave_past(&given, s);
+	again = true;
 	if (!receive_head(fd, &told, files))
 		_exit(0);
 	size_t size = told.size - sizeof(told), done = 0;
-	char *rest = room_for(1, size);
+	char *rest = given.rest = room_for(1, size);
 
 	while (done < size) {
 		ssize_t n = recv(fd, rest + done, size - done, MSG_WAITALL);
@@ -348,7 +412,8 @@ int errand_await(int fd, struct task *task, struct task *then)
 			_exit(0);
 		done += (size_t)n;
 	}
-	enum pool_type type = hear_all(&(struct told_rest){ rest, rest + size }, &told, given, task, then);
+	enum pool_type type = hear_all(&(struct told_rest){ rest, rest + size }, &told, &given, task, then);
+	map_index(&given, &told, files);
 	/* what it says of filesystems that pools have mounted (read-only after an error) may be long past */
 	if (pool_type_info(type)->mounts)
 		mountinfo_forget();
@@ -366,15 +431,16 @@ bool errand_send(int fd, const struct buf *b)
 	} control = { 0 };
 	struct iovec bytes = { b->data, b->len };
 	struct msghdr m = { .msg_iov = &bytes, .msg_iovlen = 1 };
+	size_t n = told->nfiles + told->nindex;
 
-	if (told->nfiles) {
+	if (n) {
 		m.msg_control = &control;
-		m.msg_controllen = (socklen_t)CMSG_SPACE(told->nfiles * sizeof(int));
+		m.msg_controllen = (socklen_t)CMSG_SPACE(n * sizeof(int));
 		struct cmsghdr *head = CMSG_FIRSTHDR(&m);
-		*head = (struct cmsghdr){ .cmsg_len = (socklen_t)CMSG_LEN(told->nfiles * sizeof(int)),
+		*head = (struct cmsghdr){ .cmsg_len = (socklen_t)CMSG_LEN(n * sizeof(int)),
 			                  .cmsg_level = SOL_SOCKET,
 			                  .cmsg_type = SCM_RIGHTS };
-		memcpy(CMSG_DATA(head), told->files, told->nfiles * sizeof(int));
+		memcpy(CMSG_DATA(head), told->files, n * sizeof(int));
 	}
 	return sendmsg(fd, &m, MSG_DONTWAIT | MSG_NOSIGNAL) == (ssize_t)b->len;
 }

@@ -146,6 +146,14 @@ void worker_definition_back(const struct pool_view *p, struct pool_def *def)
 	*def = (struct pool_def){ 0 };
 }
 
+void worker_forget(void)
+{
+	if (kept.xml)
+		pool_def_free(&kept.def);
+	kept.xml = NULL;
+	worker_made = (struct made_file){ 0 };
+}
+
 /* What the next task of this worker needs is given back; the rest is freed. */
 static void operation_close(struct context *c)
 {

@@ -56,8 +56,9 @@ static void view_copy(struct pool_view *t, const struct pool *p)
 	t->phase = p->phase;
 	t->address_answered = life->address_answered;
 	t->sizes = p->volumes.sizes;
-	t->number = p->volumes.number;
 	t->index = p->volumes.index;
+	t->index_files[0] = p->volumes.base.fd;
+	t->index_files[1] = p->volumes.over.fd;
 }
 
 void view_fill(struct pool_view *t, const struct pool *p)

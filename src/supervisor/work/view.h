@@ -22,8 +22,8 @@ struct pool_view {
 	const struct backend
 		*maker; /* of some pool that makes multipath maps, or will soon, or NULL; static */
 	struct pool_sizes sizes;
-	uint64_t number;       /* of the index */
-	struct volindex index; /* the mappings are at the same place in the worker; see waiting_fits() */
+	int index_files[2];    /* base and overlay; -1: none. A worker that has waited maps them itself, */
+	struct volindex index; /* and is not told this */
 };
 /* All that there is to tell of the pool now. The texts are the pool's. */
 void view_fill(struct pool_view *t, const struct pool *p);

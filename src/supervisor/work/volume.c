@@ -18,6 +18,7 @@
 #include "supervisor/index/index.h"
 #include "supervisor/work/work.h"
 #include "system/target.h"
+#include "volumes/directory/list.h"
 #include "volumes/transfer.h"
 
 #define PROGRESS_PAUSE 100 /* ms between two reports */
@@ -134,6 +135,13 @@ static int check_length(const struct volume_def *v, const struct pool_def *pool,
 
 /* ---- create, delete, resize, wipe ---- */
 
+/* A file is made, changed or removed, and as far as its maker knows no foreign bytes and no secret are read for
+ * that: this worker may wait for more. */
+static void work_leaves_nothing(const struct volume_context *c, bool known)
+{
+	worker_stays(known && c->backend->refresh == files_refresh);
+}
+
 /* What the document left out is the other volume's; a copy is never smaller than what is copied. */
 static void complete(struct volume_def *v, const struct volume_context *c)
 {
@@ -183,6 +191,7 @@ static int create_volume(struct volume_context *c, const struct vol_input *from,
 	if (!from && check_backing(c, &v, e) < 0)
 		return -1;
 	complete(&v, c);
+	work_leaves_nothing(c, !from && !v.encryption.format);
 	return c->backend->vol_create(&c->def, &c->op, &v, from, work->flags, e);
 }
 
@@ -223,6 +232,7 @@ int volume_work_delete(struct worker_io *io, void *arg, struct err *e)
 			e, ERR_UNSUPPORTED,
 			"delete-snapshots: the snapshots of volumes like \"%.300s\" do not go with them",
 			c.volume.name);
+	work_leaves_nothing(&c, true);
 	return c.backend->vol_delete(&c.def, &c.op, &c.volume, e);
 }
 
@@ -235,6 +245,7 @@ int volume_work_resize(struct worker_io *io, void *arg, struct err *e)
 
 	if ((work->flags & VOL_SHRINK ? open_to_write : volume_work_open)(&c, io, work, e) < 0)
 		return -1;
+	work_leaves_nothing(&c, streq_null(c.volume.format, "raw"));
 	return c.backend->vol_resize
 	               ? c.backend->vol_resize(&c.def, &c.op, &c.volume, work->capacity, work->flags, e)
 	               : cannot(&c, "resized", e);

@@ -1,10 +1,13 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
  * The worker that waits for work. It is forked in a quiet moment (workers_busy()), and told what to do when
- * there is something (errand.h). What cannot be told (the mapping of an index, the list of sources) has to be
- * as it was at the fork: waiting_fits(). Otherwise a worker is forked, as where there is none that waits.
+ * there is something (errand.h). What cannot be told (the list of sources) has to be as it was at the fork:
+ * waiting_fits(). Otherwise a worker is forked, as where there is none that waits.
  *
  * It keeps nothing of ours busy: it has closed all descriptors but its socket, and ends when that is closed.
+ *
+ * A worker that has done what leaves nothing behind in it (worker_stays()) waits again. Guests come and go by
+ * such operations, one after the other, and none of them waits for a fork then.
  */
 #include "supervisor/work/waiting.h"
 
@@ -17,12 +20,11 @@
 struct waiting {
 	struct supervisor *sup;
 	struct worker *worker; /* or NULL */
+	struct worker *lent; /* the last one that was given work; no other was forked since. It may be gone */
 	struct timer timer;    /* then one is forked */
 	bool answered; /* a round has passed, in which whoever asked for the last operation was answered */
 	bool failed;   /* the last one ended by itself: the next is forked after an operation */
-	/* as they were at the fork: */
-	uint64_t last_index;
-	const struct source *last_source;
+	const struct source *last_source; /* as it was at the fork */
 };
 
 /* ---- one that waits ---- */
@@ -55,18 +57,24 @@ static void waiting_drop(struct waiting *t)
 	t->worker = NULL;
 }
 
+/* What both are that wait for the first time, and again. */
+static struct task waiting_task(struct waiting *t)
+{
+	return (struct task){ .what = "wait",
+		              .timeout = NEVER,
+		              .await = errand_await,
+		              .run = operation_stop,
+		              .arg = t->sup,
+		              .on_done = on_waiting_end,
+		              .owner = t };
+}
+
 /* All is quiet: time to fork it. Without memory for one the next operation forks its own. */
 static void on_idle(struct timer *timer)
 {
 	struct waiting *t = timer->owner;
 	struct supervisor *s = t->sup;
-	struct task task = { .what = "wait",
-		             .timeout = NEVER,
-		             .await = errand_await,
-		             .run = operation_stop,
-		             .arg = s,
-		             .on_done = on_waiting_end,
-		             .owner = t };
+	const struct task task = waiting_task(t);
 
 	if (t->worker || !s->moving || s->shutdown.on || workers_busy(s))
 		return;
@@ -75,8 +83,8 @@ static void on_idle(struct timer *timer)
 		loop_arm(s->loop, &t->timer, 0);
 		return;
 	}
-	t->last_index = s->last_index;
 	t->last_source = last_source(s);
+	t->lent = NULL;
 	t->worker = worker_ahead(s, &task, NULL);
 }
 
@@ -92,21 +100,30 @@ static struct waiting *waiting_of(struct supervisor *s)
 	return t;
 }
 
+/* The one that was lent stays, and none is there in its place. */
+static bool waits_again(struct waiting *t)
+{
+	const struct task task = waiting_task(t);
+
+	if (t->worker || !t->lent || !worker_again(t->sup, t->lent, &task))
+		return false;
+	t->worker = t->lent;
+	t->lent = NULL;
+	return true;
+}
+
 /* Not in an initramfs of ours, which is soon left, and where every process counts. */
 void waiting_expect(struct supervisor *s)
 {
 	bool leaves = s->options.lives_on && s->options.own_devices;
-	struct waiting *t = s->moving && !leaves && !s->shutdown.on && !workers_busy(s) ? waiting_of(s)
-	                                                                                : NULL;
+	struct waiting *t = s->moving && !leaves && !s->shutdown.on ? waiting_of(s) : NULL;
 
-	if (!t)
+	if (!t || waits_again(t) || workers_busy(s))
 		return;
 	if (t->failed) { /* that one is over */
 		t->failed = false;
 		return;
 	}
-	if (t->worker && t->last_index != s->last_index)
-		waiting_drop(t); /* it would keep the memory of indexes that are no more */
 	if (t->worker || t->timer.armed)
 		return;
 	t->answered = false;
@@ -115,6 +132,8 @@ void waiting_expect(struct supervisor *s)
 
 void waiting_renew(struct supervisor *s)
 {
+	if (s->waiting)
+		s->waiting->lent = NULL;
 	if (!s->waiting || !s->waiting->worker)
 		return;
 	waiting_drop(s->waiting);
@@ -141,12 +160,6 @@ void waiting_free(struct supervisor *s)
 
 /* ---- an operation ---- */
 
-/* Its volumes are none, or were mapped before the fork. */
-static bool has_mapped(const struct waiting *t, const struct pool_view *p)
-{
-	return !p || !p->index.base.n || p->number <= t->last_index;
-}
-
 /* Is the worker's copy right in all that it is not told? */
 static bool waiting_fits(const struct waiting *t, const struct task *task, const struct errand *errand)
 {
@@ -160,10 +173,7 @@ static bool waiting_fits(const struct waiting *t, const struct task *task, const
 		needs_all = volumes_are_devices(work->pool->type);
 	else
 		needs_all = work ? work->operate : errand->operation->build;
-	if (needs_all)
-		return false;
-	return has_mapped(t, work ? work->pool : errand->operation->pool) &&
-	       has_mapped(t, work ? work->input : NULL) && t->last_source == last_source(t->sup);
+	return !needs_all && t->last_source == last_source(t->sup);
 }
 
 /* The worker that waits does it. NULL: it cannot; if it does not take it, it is gone. */
@@ -181,6 +191,7 @@ static struct worker *waiting_takes(struct waiting *t, const struct task *task, 
 	if (!told)
 		return NULL;
 	t->worker = NULL;
+	t->lent = w;
 	worker_assign(w, task);
 	if (errand_send(w->output.fd, &b))
 		return w;

@@ -2,7 +2,7 @@
  *
  * The worker that waits: one is forked ahead, in a quiet moment, and does the next operation of any pool, so
  * that nobody waits for a fork and for pages that are touched for the first time. Like any other it does one
- * operation, and ends.
+ * operation, and ends; or it waits again, if that was one that leaves nothing behind (worker_stays()).
  */
 #ifndef POOLINIT_SUPERVISOR_WORK_WAITING_H
 #define POOLINIT_SUPERVISOR_WORK_WAITING_H
@@ -14,7 +14,7 @@
 struct worker *waiting_start(struct supervisor *s, const struct task *task, const struct errand *errand,
                              struct err *e);
 /* For struct upward: a worker is over. If it is quiet (workers_busy()), the next one that waits is forked in
- * the loop's next round; one that has an old copy of what it cannot be told goes. */
+ * the loop's next round, unless the one that is over waits again. */
 void waiting_expect(struct supervisor *s);
 /* The one that waits goes, and another is forked after it, when pools move: its copy of our memory has a
  * secret in it, or its root is another one. */

@@ -42,6 +42,8 @@ int worker_definition(const struct supervisor *s, const struct pool_view *p, str
 void worker_definition_back(const struct pool_view *p, struct pool_def *def);
 /* What a task of this worker has made, for the next one. */
 extern struct made_file worker_made;
+/* In one that stays: what its tasks have left for each other is nothing to the next operation. */
+void worker_forget(void);
 /* May a pool of that type be built with these flags? name: the pool's. ERR_DENIED: that takes the level
  * admin. */
 int build_admit(enum pool_type type, const char *name, unsigned flags, struct err *e);

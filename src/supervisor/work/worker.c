@@ -180,6 +180,17 @@ static bool has_threads(void)
 	return stat("/proc/self/task", &st) == 0 && st.st_nlink > 3;
 }
 
+#define TURNS 64 /* operations of one worker: should it lose memory, then not for ever */
+
+static bool stays;
+static unsigned turns; /* that are left; 0: it was forked for its operation */
+
+void worker_stays(bool on)
+{
+	stays = on && turns > 0;
+	turns -= stays;
+}
+
 /* 0: it went well. */
 static int run(const struct task *task, int fd, bool goes_on)
 {
@@ -187,12 +198,15 @@ static int run(const struct task *task, int fd, bool goes_on)
 		                .deadline = task->timeout == NEVER ? NEVER : clock_ms() + task->timeout };
 	struct buf answer = BUF_INIT;
 	struct err e = { 0 };
+	bool closes;
 	int rc;
 
 	prctl(PR_SET_NAME, task->what);
 	rc = task->run(&io, task->arg, &e);
+	closes = task->prompt && (rc < 0 || !goes_on) && !sandbox_entered() && !has_threads();
+	stays &= rc >= 0 && (goes_on || closes);
 	if (rc >= 0) {
-		buf_adds(&answer, "OK\n");
+		buf_adds(&answer, closes && stays ? "OK stays=yes\n" : "OK\n");
 	} else {
 		size_t said = strlen(e.message);
 
@@ -201,8 +215,8 @@ static int run(const struct task *task, int fd, bool goes_on)
 			         memory_limit() >> 20);
 		line_error(&answer, &e);
 	}
-	if (task->prompt && (rc < 0 || !goes_on) && !sandbox_entered() && !has_threads())
-		close_others(fd, NULL);
+	if (closes)
+		close_others(fd, (int[]){ mountinfo_kept(), -1 });
 	worker_send(&io, &answer);
 	send_held(&io);
 	buf_free(&answer);
@@ -212,11 +226,18 @@ static int run(const struct task *task, int fd, bool goes_on)
 /* The child. It never returns into the supervisor's code. */
 static _Noreturn void child_main(struct worker *w, int fd, pid_t parent)
 {
-	leave_parent(&w->task, fd, parent);
-	if (w->task.await && (fd = w->task.await(fd, &w->task, &w->then)) < 0)
-		_exit(1);
-	if (run(&w->task, fd, w->then.run) == 0 && w->then.run)
-		run(&w->then, fd, false);
+	const struct task first = w->task;
+
+	leave_parent(&first, fd, parent);
+	turns = first.await ? TURNS : 0;
+	do {
+		stays = false;
+		w->task = first;
+		if (first.await && (fd = first.await(fd, &w->task, &w->then)) < 0)
+			_exit(1);
+		if (run(&w->task, fd, w->then.run) == 0 && w->then.run)
+			run(&w->then, fd, false);
+	} while (stays);
 	_exit(0);
 }
 
@@ -394,6 +415,7 @@ static void got_line(struct worker *w, char *text, size_t len)
 		break;
 	case LINE_OK:
 		w->final_seen = !go_on(w);
+		w->stays = w->final_seen && line_has(&l, "stays");
 		break;
 	case LINE_ERR:
 		w->final_seen = true;
@@ -684,6 +706,22 @@ void worker_assign(struct worker *w, const struct task *task)
 		w->then = *task->then;
 	w->kills = memory_watch(); /* it may have waited for days */
 	worker_enlist(w);
+}
+
+bool worker_again(struct supervisor *s, struct worker *w, const struct task *task)
+{
+	struct worker **at = &s->workers;
+
+	while (*at && *at != w)
+		at = &(*at)->next;
+	if (!*at || !w->settled || !w->stays)
+		return false;
+	*at = w->next;
+	loop_disarm(s->loop, &w->deadline);
+	w->task = *task;
+	w->final_seen = w->reported = w->settled = w->stays = w->of_a_pool = false;
+	w->lines = 0;
+	return true;
 }
 
 void worker_dismiss(struct worker *w)

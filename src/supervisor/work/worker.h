@@ -37,6 +37,9 @@ void worker_send(struct worker_io *io, const struct buf *b);
  * supervisor is woken once. */
 void worker_hold(struct worker_io *io);
 #define WORKER_PAYLOAD_LIMIT (2 * 1024 * 1024)
+/* What this worker has been given leaves nothing behind in it: if all goes well it may wait for more. For its
+ * first task, which may change its mind. */
+void worker_stays(bool stays);
 /* A payload: "= N" and its bytes. ERR_TOO_LONG beyond WORKER_PAYLOAD_LIMIT: nothing is sent. ERR_NO_MEMORY,
  * also for a text that has failed already. */
 int worker_send_text(struct worker_io *io, const struct buf *text, struct err *e);
@@ -61,7 +64,7 @@ struct task {
 	 * read. 0: it does not */
 	uint64_t renewed_for;
 	/* in a child that was forked ahead: waits for the two tasks that it is to do, which are its own, and
-	 * returns what its socket is by then; or NULL */
+	 * returns what its socket is by then. Called again if it stays. Or NULL */
 	int (*await)(int fd, struct task *task, struct task *then);
 	/* in the child; its outcome travels as the final OK or ERR */
 	int (*run)(struct worker_io *io, void *arg, struct err *e);
@@ -96,7 +99,8 @@ struct worker {
 	struct buf in;
 	unsigned lines; /* of the log that it was the cause of */
 	bool final_seen, reported, abandoned, exited, overlong;
-	bool settled;   /* reported, and nothing is left of it but a process that ends */
+	bool settled;   /* reported, and nothing is left of it but a process that ends, */
+	bool stays;     /* or that waits for more */
 	bool of_a_pool; /* that has let go of it, by its end or because this was reported */
 	int status;     /* of waitpid */
 	struct err err;
@@ -111,6 +115,9 @@ struct worker *worker_ahead(struct supervisor *s, const struct task *task, struc
 /* What it does from now on, for whom, and in what time, and what comes then; what it is, it is told
  * otherwise. */
 void worker_assign(struct worker *w, const struct task *task);
+/* It has done its work, and stays: as one that was forked ahead for `task` it waits for more. False: it does
+ * not. w may be anything; one that has gone is not there. */
+bool worker_again(struct supervisor *s, struct worker *w, const struct task *task);
 /* It gets none: it is ended, and goes silently. */
 void worker_dismiss(struct worker *w);
 /* How many operations are under way. One that a pool is about to begin counts. A worker that only ends does
