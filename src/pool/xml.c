@@ -315,13 +315,14 @@ static int attribute_flood(const char *xml, size_t len)
 
 /* ---- the parser's memory ---- */
 
-/* A worker reads one small document, mostly, and ends. What the parser takes for that comes from one piece,
- * mapped at once: page by page it costs more than the reading. Nothing of it is used twice. */
+/* A worker reads a few small documents, mostly. What the parser takes for one comes from one piece, mapped at
+ * once: page by page it costs more than the reading. It is used again when all of it has been given back, which
+ * is when the document is closed. */
 #define PIECE (48u * 1024)
 
 static struct {
 	char *data;
-	size_t used;
+	size_t used, blocks;
 } piece;
 
 /* Each block knows its size, because take_more() has to copy that much and libxml2 does not say it. */
@@ -346,6 +347,7 @@ static void *piece_take(size_t size)
 		return malloc(size);
 	b = (void *)(piece.data + piece.used);
 	piece.used += whole;
+	piece.blocks++;
 	b->size = size;
 	return b->bytes;
 }
@@ -354,9 +356,11 @@ static void give_back(void *p)
 {
 	if (!is_of_piece(p))
 		free(p);
+	else if (--piece.blocks == 0)
+		piece.used = 0;
 }
 
-/* realloc(3) for the parser. What is of the piece is copied, and its old place is not used again. */
+/* realloc(3) for the parser. What is of the piece is copied. */
 static void *take_more(void *p, size_t size)
 {
 	if (!p)
@@ -367,8 +371,10 @@ static void *take_more(void *p, size_t size)
 	size_t before = ((struct block *)((char *)p - offsetof(struct block, bytes)))->size;
 	void *more = piece_take(size);
 
-	if (more)
-		memcpy(more, p, before < size ? before : size);
+	if (!more)
+		return NULL;
+	memcpy(more, p, before < size ? before : size);
+	give_back(p);
 	return more;
 }
 
@@ -386,6 +392,7 @@ void xml_prepare(void)
 
 	if (piece.data)
 		return;
+	xmlInitParser(); /* what it keeps for ever is in no piece */
 	data = mmap(NULL, PIECE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
 	if (data != MAP_FAILED && xmlMemSetup(give_back, piece_take, take_more, take_copy) == 0)
 		piece.data = data;

@@ -26,8 +26,7 @@ xmlDoc *xml_open(const char *xml, size_t len, size_t limit, const char *source, 
 #define cleanup_xml __attribute__((cleanup(xml_close)))
 /* Free a document and set it to NULL. Texts that were copied into an arena stay. */
 void xml_close(xmlDoc **doc);
-/* In a worker, before it reads its first document: what the parser needs is mapped at once. Not in a process
- * that reads many: none of that memory is used twice. */
+/* In a worker, before it reads its first document: what the parser needs is mapped at once, and kept. */
 void xml_prepare(void);
 
 /* For who opens many documents in a row: while this lingers, the memory of one document serves the next. Else

@@ -20,6 +20,7 @@
 #include "base/util.h"
 #include "pool/grammar/grammar.h"
 #include "pool/source.h"
+#include "pool/xml.h"
 #include "supervisor/config/registry.h"
 
 #define MOMENT 2   /* ms: the next reader is not forked while this request is answered */
@@ -135,6 +136,7 @@ static void rehearse(struct worker_io *io)
 	static const char pool[] = "<pool type='dir'><name>a</name><target><path>/a</path></target></pool>",
 			  volume[] = "<volume><name>a</name><capacity>0</capacity></volume>";
 
+	xml_prepare();
 	worker_hold(io); /* the answer, too: nothing here can hang, and the supervisor is woken once */
 	read_volume_document(io,
 	                     &(struct sent_document){ .text = volume,

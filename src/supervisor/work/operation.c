@@ -41,6 +41,7 @@ struct context {
 	int fd;         /* where the new one goes */
 	uint64_t alive; /* clock_ms() of the last sign of life, or of the beginning */
 	bool written, unchanged;
+	bool at_end; /* what is asked now is asked last: nothing after it can hang */
 };
 
 static void send_note(struct op *op, const char *text)
@@ -115,21 +116,32 @@ static void send_avoid(struct context *c)
 
 struct made_file worker_made;
 
-/* Who knows the pool's definition by its text. */
+/* The definition of the pool of the last task, and its text, by which it is known. */
 static struct {
-	const char *xml;
+	char *xml;
+	bool there; /* else it is in use */
 	struct pool_def def;
 } kept;
+
+static void drop_kept(void)
+{
+	if (kept.there)
+		pool_def_free(&kept.def);
+	kept.there = false;
+}
 
 int worker_definition(const struct supervisor *s, const struct pool_view *p, struct pool_def *def,
                       struct err *e)
 {
 	demand(p->xml && def, e);
-	if (kept.xml && kept.xml == p->xml) {
+	if (kept.there && streq(kept.xml, p->xml)) {
 		*def = kept.def;
-		kept.xml = NULL;
-	} else if (xml_prepare(), pool_read(def, p->xml, strlen(p->xml), p->origin, e) < 0) {
-		return -1;
+		kept.there = false;
+	} else {
+		drop_kept();
+		xml_prepare();
+		if (pool_read(def, p->xml, strlen(p->xml), p->origin, e) < 0)
+			return -1;
 	}
 	def->target.place = target_place_parse(p->place);
 	return backend_locate(def, s->options.run_dir, e);
@@ -137,20 +149,20 @@ int worker_definition(const struct supervisor *s, const struct pool_view *p, str
 
 void worker_definition_back(const struct pool_view *p, struct pool_def *def)
 {
-	if (kept.xml || !p) {
-		pool_def_free(def);
-		return;
+	drop_kept();
+	if (p && !(kept.xml && streq(kept.xml, p->xml))) {
+		free(kept.xml);
+		kept.xml = strdup(p->xml);
 	}
-	kept.xml = p->xml;
 	kept.def = *def;
+	kept.there = true;
+	if (!p || !kept.xml)
+		drop_kept();
 	*def = (struct pool_def){ 0 };
 }
 
 void worker_forget(void)
 {
-	if (kept.xml)
-		pool_def_free(&kept.def);
-	kept.xml = NULL;
 	worker_made = (struct made_file){ 0 };
 }
 
@@ -238,6 +250,8 @@ static int send_state(struct context *c, const char *why, struct err *e)
 	line_str(&b, "warning", c->op.warning);
 	if (c->op.fill[0] || c->pool->fill)
 		line_str(&b, "fill", c->op.fill);
+	if (c->at_end)
+		worker_hold(c->io);
 	worker_send_record(c->io, &b);
 	if (detail.len)
 		view_note(&c->pool->detail, buf_str(&detail));
@@ -585,11 +599,9 @@ int operation_refresh(struct worker_io *io, void *arg, struct err *e)
 		return refresh_fails(&c, e);
 	if (!c.written && write_index(&c.op, &c.volumes, e) < 0)
 		return -1;
-	if (c.op.state_known)
-		worker_hold(io);
+	c.at_end = true;
 	if (send_state(&c, NULL, e) < 0)
 		return -1;
-	worker_hold(io);
 	line_begin(&b, "-");
 	line_num(&b, "capacity", sizes.capacity);
 	line_num(&b, "allocation", sizes.allocation);
