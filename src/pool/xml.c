@@ -316,8 +316,8 @@ static int attribute_flood(const char *xml, size_t len)
 /* ---- the parser's memory ---- */
 
 /* A worker reads a few small documents, mostly. What the parser takes for one comes from one piece, mapped at
- * once: page by page it costs more than the reading. It is used again when all of it has been given back, which
- * is when the document is closed. */
+ * once: page by page it costs more than the reading. It is used again when all of it has been given back,
+ * which is when the document is closed. */
 #define PIECE (48u * 1024)
 
 static struct {

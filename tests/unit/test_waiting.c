@@ -281,7 +281,8 @@ static int index_of(const char *name)
 	return fd;
 }
 
-/* However old the worker is: the files of the index go along, behind what the tasks keep, and it maps them. */
+/* However old the worker is: the files of the index go along, behind what the tasks keep, and it maps them.
+ */
 static void the_index_is_told_by_its_files(void)
 {
 	struct pool_view pool = { .name = "p", .index_files = { index_of("here"), -1 } };

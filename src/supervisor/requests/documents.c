@@ -129,8 +129,8 @@ static const struct {
 };
 /* clang-format on */
 
-/* A volume is read once before it counts: what that needs of the program and of memory is there then. Nothing of
- * it is sent. */
+/* A volume is read once before it counts: what that needs of the program and of memory is there then. Nothing
+ * of it is sent. */
 static void rehearse(struct worker_io *io)
 {
 	static const char pool[] = "<pool type='dir'><name>a</name><target><path>/a</path></target></pool>",
@@ -308,8 +308,8 @@ static void letter_write(struct letter *letter, const struct sent_document *d)
 	letter->d.pool = copy_text(&to, d->pool, d->pool_len);
 }
 
-/* Give the document to the reader that waits. False: it has just died. It reads while the supervisor lets go of
- * the memory. */
+/* Give the document to the reader that waits. False: it has just died. It reads while the supervisor lets go
+ * of the memory. */
 static bool reader_takes(struct document_reader *r, const struct sent_document *d, const struct task *task)
 {
 	struct worker *w = r->worker;

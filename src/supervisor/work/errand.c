@@ -24,7 +24,7 @@
 
 #define INDEX_FILES 2 /* base and overlay */
 #define TOLD_FILES  6
-#define NO_TEXT    UINT32_MAX
+#define NO_TEXT     UINT32_MAX
 
 /* ---- what is told ---- */
 
@@ -65,8 +65,8 @@ struct told {
 	int files[TOLD_FILES]; /* their numbers here */
 	uint32_t nfiles;
 	uint32_t nindex; /* behind them, those of the pool's index */
-	uint32_t log;   /* of log_levels() */
-	uint64_t kills; /* of memory_watch() */
+	uint32_t log;    /* of log_levels() */
+	uint64_t kills;  /* of memory_watch() */
 };
 
 static void tell_text(struct buf *b, const char *text)

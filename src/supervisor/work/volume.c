@@ -135,8 +135,8 @@ static int check_length(const struct volume_def *v, const struct pool_def *pool,
 
 /* ---- create, delete, resize, wipe ---- */
 
-/* A file is made, changed or removed, and as far as its maker knows no foreign bytes and no secret are read for
- * that: this worker may wait for more. */
+/* A file is made, changed or removed, and as far as its maker knows no foreign bytes and no secret are read
+ * for that: this worker may wait for more. */
 static void work_leaves_nothing(const struct volume_context *c, bool known)
 {
 	worker_stays(known && c->backend->refresh == files_refresh);

@@ -17,17 +17,14 @@
 #include "base/util.h"
 #include "supervisor/work/work.h"
 
-#define TOLD_MOSTLY 4096 /* bytes; for more, memory is taken anew */
-
 struct waiting {
 	struct supervisor *sup;
 	struct worker *worker; /* or NULL */
 	struct worker *lent; /* the last one that was given work; no other was forked since. It may be gone */
-	struct timer timer;    /* then one is forked */
+	struct timer timer;  /* then one is forked */
 	bool answered; /* a round has passed, in which whoever asked for the last operation was answered */
 	bool failed;   /* the last one ended by itself: the next is forked after an operation */
 	const struct source *last_source; /* as it was at the fork */
-	struct buf told;                  /* the last errand: its memory is used again */
 };
 
 /* ---- one that waits ---- */
@@ -157,7 +154,6 @@ void waiting_free(struct supervisor *s)
 	loop_disarm(s->loop, &t->timer);
 	if (t->worker)
 		worker_drop(t->worker);
-	buf_free(&t->told);
 	free(t);
 	s->waiting = NULL;
 }
@@ -183,25 +179,21 @@ static bool waiting_fits(const struct waiting *t, const struct task *task, const
 /* The worker that waits does it. NULL: it cannot; if it does not take it, it is gone. */
 static struct worker *waiting_takes(struct waiting *t, const struct task *task, const struct errand *errand)
 {
-	struct buf *b = &t->told;
+	cleanup_buf struct buf b = { .limit = ERRAND_LIMIT + 1 };
 	struct pool_views others = { 0 };
 	struct worker *w = t->worker;
 	bool told = waiting_fits(t, task, errand);
 
 	if (told && task->run == operation_start)
 		told = views_of(t->sup, POOLS_RUNNING, &others) == 0;
-	if (b->size > TOLD_MOSTLY)
-		buf_free(b);
-	buf_reset(b);
-	b->limit = ERRAND_LIMIT + 1;
-	told = told && errand_tell(b, task, errand, &others);
+	told = told && errand_tell(&b, task, errand, &others);
 	free(others.list);
 	if (!told)
 		return NULL;
 	t->worker = NULL;
 	t->lent = w;
 	worker_assign(w, task);
-	if (errand_send(w->output.fd, b))
+	if (errand_send(w->output.fd, &b))
 		return w;
 	worker_disown(w);
 	return NULL;

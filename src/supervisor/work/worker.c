@@ -39,95 +39,6 @@ enum { RUNG_NONE, RUNG_TERM, RUNG_KILL, RUNG_ABANDONED };
 
 /* ---- in the child ---- */
 
-/* Blocking: the supervisor reads whenever it has a turn. */
-static void send_all(int fd, const char *data, size_t len)
-{
-	size_t done = 0;
-
-	while (done < len) {
-		ssize_t n = send(fd, data + done, len - done, MSG_NOSIGNAL);
-
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n <= 0)
-			return; /* the supervisor is gone: nobody to tell */
-		done += (size_t)n;
-	}
-}
-
-/* What was held back, before anything that comes after it. */
-static void send_held(struct worker_io *io)
-{
-	send_all(io->fd, io->held, io->nheld);
-	io->nheld = 0;
-}
-
-void worker_hold(struct worker_io *io)
-{
-	io->holds = true;
-}
-
-void worker_send(struct worker_io *io, const struct buf *b)
-{
-	if (io->nheld + b->len > sizeof(io->held))
-		send_held(io);
-	if (!io->holds || b->len > sizeof(io->held)) {
-		send_all(io->fd, b->data, b->len);
-		return;
-	}
-	if (b->len)
-		memcpy(io->held + io->nheld, b->data, b->len);
-	io->nheld += b->len;
-}
-
-int worker_send_text(struct worker_io *io, const struct buf *text, struct err *e)
-{
-	demand(text, e);
-
-	cleanup_buf struct buf b = BUF_INIT;
-
-	if (text->len > WORKER_PAYLOAD_LIMIT)
-		return err_set(e, ERR_TOO_LONG, "the answer has %zu bytes; at most %d are passed on",
-		               text->len, WORKER_PAYLOAD_LIMIT);
-	buf_printf(&b, "= %zu\n", text->len);
-	buf_add(&b, buf_str(text), text->len);
-	if (text->failed || b.failed)
-		return err_set(e, ERR_NO_MEMORY, "cannot print it: out of memory");
-	worker_send(io, &b);
-	return 0;
-}
-
-void worker_send_record(struct worker_io *io, struct buf *b)
-{
-	line_end(b);
-	if (!b->failed)
-		worker_send(io, b);
-	buf_free(b);
-}
-
-void worker_send_note(struct worker_io *io, const char *text)
-{
-	struct buf b = BUF_INIT;
-
-	line_begin(&b, "-");
-	line_str(&b, "note", text);
-	worker_send_record(io, &b);
-}
-
-int worker_send_record_with(struct worker_io *io, struct buf *b, const struct buf *text)
-{
-	bool whole;
-
-	line_end(b);
-	buf_printf(b, "= %zu\n", text->len);
-	buf_add(b, buf_str(text), text->len);
-	whole = !b->failed && !text->failed;
-	if (whole)
-		worker_send(io, b);
-	buf_free(b);
-	return whole ? 0 : -1;
-}
-
 /* Close everything but 0, 1, 2 and the few descriptors in keep (-1-terminated, any order). */
 static void close_others(int fd, const int *keep)
 {
@@ -218,7 +129,7 @@ static int run(const struct task *task, int fd, bool goes_on)
 	if (closes)
 		close_others(fd, (int[]){ mountinfo_kept(), -1 });
 	worker_send(&io, &answer);
-	send_held(&io);
+	worker_flush(&io);
 	buf_free(&answer);
 	return rc < 0 ? -1 : 0;
 }

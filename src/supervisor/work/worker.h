@@ -36,6 +36,8 @@ void worker_send(struct worker_io *io, const struct buf *b);
 /* From here to the end of the task nothing can hang: what is sent goes with the outcome, so that the
  * supervisor is woken once. */
 void worker_hold(struct worker_io *io);
+/* Send what was held back, before anything that comes after it. */
+void worker_flush(struct worker_io *io);
 #define WORKER_PAYLOAD_LIMIT (2 * 1024 * 1024)
 /* What this worker has been given leaves nothing behind in it: if all goes well it may wait for more. For its
  * first task, which may change its mind. */
