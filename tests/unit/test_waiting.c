@@ -307,7 +307,7 @@ static void the_index_is_told_by_its_files(void)
 		got = (struct task){ .arg = &sup };
 		hear_all(&(struct told_rest){ space, space + n }, &told, &given, &got, &then);
 		CHECK(!view_index(&given.pool));
-		map_index(&given, &told, files);
+		hear_index(&given, &told, files);
 		CHECK_INT(view_index(&given.pool) != NULL, known);
 		CHECK(!known || volindex_by_name(view_index(&given.pool), "here") == 0);
 		forget(&given); /* as before the next operation */

@@ -131,7 +131,7 @@ static const struct {
 
 /* A volume is read once before it counts: what that needs of the program and of memory is there then. Nothing
  * of it is sent. */
-static void rehearse(struct worker_io *io)
+static void read_beforehand(struct worker_io *io)
 {
 	static const char pool[] = "<pool type='dir'><name>a</name><target><path>/a</path></target></pool>",
 			  volume[] = "<volume><name>a</name><capacity>0</capacity></volume>";
@@ -157,7 +157,7 @@ static int run_reader(struct worker_io *io, void *arg, struct err *e)
 
 	if (sandbox_enter(e) < 0)
 		return -1;
-	rehearse(io);
+	read_beforehand(io);
 	while ((n = read(io->fd, &word, 1)) < 0 && errno == EINTR)
 		;
 	if (n <= 0)

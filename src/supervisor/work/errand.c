@@ -333,7 +333,7 @@ static void rehearse(void)
 }
 
 /* The list of volumes. The supervisor has looked at it. */
-static void map_index(struct given *g, const struct told *told, const int *files)
+static void hear_index(struct given *g, const struct told *told, const int *files)
 {
 	for (uint32_t i = 0; i < told->nindex; i++) {
 		struct index_file *f = &g->index[i];
@@ -413,7 +413,7 @@ int errand_await(int fd, struct task *task, struct task *then)
 		done += (size_t)n;
 	}
 	enum pool_type type = hear_all(&(struct told_rest){ rest, rest + size }, &told, &given, task, then);
-	map_index(&given, &told, files);
+	hear_index(&given, &told, files);
 	/* what it says of filesystems that pools have mounted (read-only after an error) may be long past */
 	if (pool_type_info(type)->mounts)
 		mountinfo_forget();
