@@ -309,11 +309,11 @@ def accelerator(kernel):
     return answer
 
 
-def _machine(arch, accel, steady=False, random=True, processors=1):
+def _machine(arch, accel, steady=False, random=True):
     board = BOARDS[arch]
     cpu = "host" if accel == "kvm" else board.cpu if random else board.cpu.split(",")[0]
     # One CPU: counting instructions does not go together with several.
-    clock = ["-smp", "1", "-icount", "shift=0,sleep=off" if steady == "jumps" else "shift=0"] if steady else ["-smp", str(processors)]
+    clock = ["-smp", "1", "-icount", "shift=0,sleep=off" if steady == "jumps" else "shift=0"] if steady else ["-smp", "2"]
     return ["-machine", f"{board.machine},accel={accel}", "-cpu", cpu, *clock, "-nodefaults", "-display", "none", "-no-reboot"]
 
 
@@ -340,12 +340,11 @@ class Vm:
               machine with one slow CPU, and the same to a few per cent however busy the host is; for tests of speed.
               Such a machine is always emulated, and takes two to three times as long. "jumps": when it is idle its clock goes on to the
               next thing that it waits for, at once; what is outside, servers and the test, is slow to it then
-    processors  One by default, which boots in three quarters of the host's time that two take; two where what runs at the same time is the test's subject
     random    False: nothing in it makes random numbers, so that the kernel has none for its first seconds
     """
 
     def __init__(self, box, image, disks=(), cmdline="", mode="", memory=384, quiet=None, network=True, agent=True,
-                 steady=False, random=True, processors=1, name="vm", devices=()):
+                 steady=False, random=True, name="vm", devices=()):
         """devices: further words for QEMU's command line, for disks of other kinds."""
         board = BOARDS[image.arch]
         need_programs(board.qemu)
@@ -372,7 +371,7 @@ class Vm:
             boots = image.words(self.directory)
         else:
             boots = ["-kernel", image.kernel, "-initrd", image.path, "-append", self.cmdline]
-        argv = [find_program(board.qemu), *_machine(image.arch, accel, steady, random, processors), "-m", str(memory), *boots,
+        argv = [find_program(board.qemu), *_machine(image.arch, accel, steady, random), "-m", str(memory), *boots,
                 *(["-device", "virtio-rng-pci"] if random else []),
                 "-chardev", "stdio,id=console,signal=off", "-serial", "chardev:console",
                 "-qmp", f"unix:{self.directory}/qmp,server=on,wait=off",
